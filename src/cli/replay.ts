@@ -1,0 +1,105 @@
+// `mmtwin replay`: a recorded trace on a twin of the machine that recorded it, as a report for a person, as JSON, as
+// one HTML file.
+import type { Command } from 'commander'
+import { print, printJson } from './output.ts'
+import { parseSettings, type Settings } from './settings.ts'
+import { oneLine } from './text.ts'
+
+const EXAMPLES = `
+Examples:
+  $ mmtwin replay --bundled
+  $ mmtwin replay recorded/trace.dat --html report.html
+  $ mmtwin replay trace.txt.gz --machine recorded/before --json
+  $ mmtwin replay trace.dat --set vm.min_free_kbytes=8192 --set vm.watermark_scale_factor=50,vm.min_free_kbytes=8192
+
+The files captured before and after the trace lie beside it, in folders before and after; --machine names others.
+--json prints { "events", "diagnostics", "follow": { "zones", "framesCompared", "framesWrong" }, "predict":
+{ "zones", "allocations", "sameFrame", "sameZone", "sameMigratetype", "failed" }, "settings" }.`
+
+interface Options {
+  readonly machine?: string
+  readonly bundled?: boolean
+  readonly set?: readonly Settings[]
+  readonly html?: string
+  readonly json?: boolean
+  readonly traceOut?: string
+}
+
+/** Adds the command `replay` to the program. */
+export function registerReplay(program: Command): void {
+  program
+    .command('replay')
+    .description('a recorded kernel trace on a twin of the machine that recorded it')
+    .argument('[trace]', 'ftrace text or trace.dat, plain or packed; - for standard input')
+    .option('-m, --machine <path>', 'folder of files captured before the trace, or a machine description in JSON')
+    .option('--bundled', 'replay the recording that comes with mmtwin')
+    .option('-s, --set <settings>', 'NAME=VALUE[,NAME=VALUE…] of one run; given again, runs are compared', collect)
+    .option('--html <file>', 'write the report with plots as one HTML file')
+    .option('--trace-out <file>', "write the twin's own trace as ftrace text")
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', EXAMPLES)
+    .action((trace: string | undefined, options: Options) => replay(trace, options))
+}
+
+function collect(text: string, before: readonly Settings[] | undefined): Settings[] {
+  return [...(before ?? []), parseSettings(text)]
+}
+
+async function replay(trace: string | undefined, options: Options): Promise<void> {
+  const { bundledName, bundledTrace } = await import('../node/bundled.ts')
+  const { UserError } = await import('../node/user_error.ts')
+  if ((trace === undefined) === (options.bundled !== true))
+    throw new UserError('replay takes a trace or --bundled, one of the two')
+  if (options.html !== undefined) {
+    const { checkWritable } = await import('../node/write_file.ts')
+    checkWritable(options.html)
+  }
+  const path = trace ?? bundledTrace()
+  const report = await replayWithProgress(path, options)
+  tellDiagnostics(report)
+  const { traceName } = await import('../node/replay_files.ts')
+  await writeReports(trace === undefined ? bundledName(path) : traceName(trace), report, options)
+}
+
+type Report = Awaited<ReturnType<typeof import('../node/replay_files.ts').replayTrace>>
+
+async function replayWithProgress(trace: string, { machine, set, traceOut }: Options): Promise<Report> {
+  const { startProgress } = await import('./progress.ts')
+  const { replayTrace } = await import('../node/replay_files.ts')
+  const progress = await startProgress('replay')
+  try {
+    return await replayTrace(trace, {
+      ...(machine === undefined ? {} : { machine }),
+      ...(traceOut === undefined ? {} : { traceOut }),
+      settings: set ?? [],
+      onProgress: (done, total, label) => progress.update(done, total, label),
+    })
+  } finally {
+    progress.stop()
+  }
+}
+
+function tellDiagnostics({ diagnostics: { count, first } }: Report): void {
+  if (count === 0 || first[0] === undefined) return
+  const { line, message } = first[0]
+  const many = count === 1 ? '1 diagnostic' : `${count} diagnostics, the first`
+  process.stderr.write(`mmtwin replay: ${many} at line ${line}: ${oneLine(message)}\n`)
+}
+
+async function writeReports(name: string, report: Report, { html, json }: Options): Promise<void> {
+  const { replayView } = await import('../node/replay_view.ts')
+  if (html !== undefined) {
+    const { writeReplayHtml } = await import('../node/replay_html/index.ts')
+    const { writeWhole } = await import('../node/write_file.ts')
+    writeWhole(html, writeReplayHtml(replayView(report, name)))
+    process.stderr.write(`mmtwin replay: wrote ${html}\n`)
+  }
+  if (json) {
+    const { replayJson } = await import('../node/replay_files.ts')
+    printJson(replayJson(report))
+    return
+  }
+  const { replayText } = await import('./replay_text.ts')
+  const { outputColumns, wantsColour } = await import('./text.ts')
+  print(replayText(replayView(report, name), { width: outputColumns(), color: wantsColour() }))
+}

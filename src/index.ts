@@ -1,0 +1,38 @@
+// mmtwin: Linux memory management that can be run, looked into, stepped back through and questioned.
+//   const machine = Machine.boot({ memory: '1G', cpus: 2 })
+//   const block = machine.allocPages({ order: 3, gfp: 'GFP_KERNEL' })
+//   console.log(machine.proc('buddyinfo'))
+// Everything here runs in Node and in a browser; reading files is in 'mmtwin/node'.
+
+export type { Address } from './base/address.ts'
+export { KernelBug } from './base/bug.ts'
+export type { Gfp, Order, Pfn } from './base/units.ts'
+export { define_kernel, kernel_by_name, kernel_for_release, kernels, with_config } from './kernels/index.ts'
+export { format_gfp, parse_gfp } from './mm/gfp_names.ts'
+export type { Kernel } from './mm/kernel.ts'
+export type { Sys } from './mm/mmzone.ts'
+export { readSnapshot, type Snapshot as CapturedFiles } from './report/snapshot.ts'
+export { playScenario, type Scenario, scenarios } from './scenarios/index.ts'
+export type { Command, CommandName, Result } from './sim/commands.ts'
+export { diffSys } from './sim/diff.ts'
+export type { ByteMeaning } from './sim/explain_byte.ts'
+export { type AllocOptions, type Block, type LogLine, Machine } from './sim/machine.ts'
+export type { MachineDescription, MemoryDescription } from './sim/machine_description.ts'
+export type { KernelModule, ModuleKernel } from './sim/module/kernel_api.ts'
+export type { Cache, Mempool, Page, Pointer } from './sim/module/pointer.ts'
+export { isClean, type Leak, type ModuleOptions, type ModuleReport, runModule } from './sim/module/run_module.ts'
+export { type RandomTally, randomCommands } from './sim/random_commands.ts'
+export { createReplay, createScan, type Replay, type ReplayOptions, type ReplayReport } from './sim/replay.ts'
+export { type Restored, restore } from './sim/restore.ts'
+export { type Answer, completeLine, openShell, type Session, type Surroundings } from './sim/shell/shell.ts'
+export type { Snapshot } from './sim/state.ts'
+export { Timeline, type TimelineOptions } from './sim/timeline.ts'
+export { findName, type WhereAnswer, type WhereIndex } from './sim/where.ts'
+export type { EventBatch } from './trace/batch.ts'
+export { FtraceTextReader, type TraceSummary } from './trace/ftrace_text.ts'
+export { FtraceWriter, ftraceHeader } from './trace/ftrace_writer.ts'
+export type { ProbeName, Probes } from './trace/probes.ts'
+export { RecordRing } from './trace/record_ring.ts'
+export { readTraceDat } from './trace/trace_dat/reader.ts'
+export type { ByteSource } from './trace/trace_dat/source.ts'
+export { type VerifyFile, type VerifyKind, type VerifyResult, verifyKinds } from './verify/index.ts'

@@ -1,0 +1,84 @@
+// Linux 6.1 for x86_64 as Debian builds it: SPARSEMEM, NUMA, transparent huge pages, memory freed late (deferred).
+// With 5-level page tables everything but the address space is the same; the processor decides at boot.
+
+import { MiB } from '../base/units.ts'
+import type { Kernel, KernelConfig } from '../mm/kernel.ts'
+import { define_kernel, type KernelRecord } from './define_kernel.ts'
+import { GFP_6_1 } from './gfp_features.ts'
+import { page_alloc_6_1 } from './page_alloc_rules.ts'
+import { zone_set_pageset_high_and_batch_6_1 } from './pageset_6_1.ts'
+import { proc_6_1 } from './proc_items.ts'
+
+/** Switches of Debian's amd64 kernels. */
+export const DEBIAN_AMD64: KernelConfig = {
+  SMP: true,
+  NUMA: true,
+  CMA: false,
+  TRANSPARENT_HUGEPAGE: true,
+  HUGETLB_PAGE: true,
+  HIGHMEM: false,
+  ZONE_DMA: true,
+  ZONE_DMA32: true,
+  ZONE_DEVICE: true,
+  COMPACTION: true,
+  MEMORY_ISOLATION: true,
+  DEFERRED_STRUCT_PAGE_INIT: true,
+  NUMA_EMU: true,
+  SWAP: true,
+  ZSMALLOC: true,
+  ZSWAP: true,
+  KSM: true,
+  MEMORY_BALLOON: true,
+  NUMA_BALANCING: true,
+  SLUB_DEBUG: true,
+  SLUB_CPU_PARTIAL: true,
+  DEBUG_SLAB: false,
+  KASAN: false,
+  SLAB_FREELIST_HARDENED: true,
+  SLAB_FREELIST_RANDOM: true,
+  SLUB_KMALLOC_REDZONE: false,
+  MEMCG_KMEM: true,
+  '4KSTACKS': false,
+  VMAP_STACK: true,
+  THREAD_INFO_IN_TASK: true,
+  SCHED_STACK_END_CHECK: true,
+  DEBUG_STACKOVERFLOW: false,
+}
+
+/** Record of `6.1-x86_64`. */
+export const RECORD_X86_64_6_1: KernelRecord = {
+  name: '6.1-x86_64',
+  release: '6.1',
+  arch: 'x86_64',
+  PAGE_SHIFT: 12,
+  NR_PAGE_ORDERS: 11,
+  memory_model: 'SPARSEMEM',
+  SECTION_SIZE_BITS: 27,
+  sizeof_page: 64,
+  huge_order: 9,
+  nr_pcp_thp: 2,
+  PAGE_OFFSET: 0xffff888000000000,
+  pgtable_levels: 4,
+  VMALLOC_RESERVE: 0,
+  VMALLOC_END: 0,
+  DMA_LIMIT: 16 * MiB,
+  movable_shares_min_free: true,
+  slab: 'SLUB',
+  config: DEBIAN_AMD64,
+  ...page_alloc_6_1,
+  zone_set_pageset_high_and_batch: zone_set_pageset_high_and_batch_6_1,
+  gfp_features: GFP_6_1,
+  proc_generation: proc_6_1,
+  stack_generation: '6.1',
+}
+
+/** Linux 6.1, x86_64, 4-level page tables. */
+export const x86_64_6_1: Kernel = define_kernel(RECORD_X86_64_6_1)
+
+/** Linux 6.1, x86_64, 5-level page tables. */
+export const x86_64_6_1_la57: Kernel = define_kernel({
+  ...RECORD_X86_64_6_1,
+  name: '6.1-x86_64-la57',
+  PAGE_OFFSET: 0xff11000000000000,
+  pgtable_levels: 5,
+})

@@ -1,0 +1,23 @@
+// Linux 6.12 for x86_64 as Debian builds it: per-CPU lists that tune themselves, ZONE_MOVABLE without a share of
+// min_free_kbytes, GFP_NOWAIT that does not warn.
+import type { Kernel } from '../mm/kernel.ts'
+import { define_kernel } from './define_kernel.ts'
+import { GFP_6_12 } from './gfp_features.ts'
+import { page_alloc_6_12 } from './page_alloc_rules.ts'
+import { zone_set_pageset_high_and_batch_6_12 } from './pageset_6_12.ts'
+import { proc_6_12 } from './proc_items.ts'
+import { RECORD_X86_64_6_1 } from './x86_64_6_1.ts'
+
+/** Linux 6.12, x86_64, 4-level page tables. */
+export const x86_64_6_12: Kernel = define_kernel({
+  ...RECORD_X86_64_6_1,
+  name: '6.12-x86_64',
+  release: '6.12',
+  config: { ...RECORD_X86_64_6_1.config, SLUB_KMALLOC_REDZONE: true },
+  movable_shares_min_free: false,
+  ...page_alloc_6_12,
+  zone_set_pageset_high_and_batch: zone_set_pageset_high_and_batch_6_12,
+  gfp_features: GFP_6_12,
+  proc_generation: proc_6_12,
+  stack_generation: '6.12',
+})

@@ -1,0 +1,31 @@
+// All stories, in the order in which a lecture would tell them.
+import { buddySplitAndMerge } from './buddy_split_and_merge.ts'
+import { fragmentation } from './fragmentation.ts'
+import { highmemExhausted } from './highmem_exhausted.ts'
+import { kernelStackOverflow } from './kernel_stack_overflow.ts'
+import { numaSpill } from './numa_spill.ts'
+import { order3Failure } from './order3_failure.ts'
+import { perCpuDrain } from './per_cpu_drain.ts'
+import type { Scenario } from './scenario.ts'
+import { zoneFallback } from './zone_fallback.ts'
+
+export {
+  bootScenario,
+  playScenario,
+  repeatScenario,
+  type Scenario,
+  Stage,
+  type Step,
+  type ToldStep,
+} from './scenario.ts'
+
+export const scenarios: readonly Scenario[] = [
+  buddySplitAndMerge,
+  fragmentation,
+  perCpuDrain,
+  zoneFallback,
+  highmemExhausted,
+  numaSpill,
+  order3Failure,
+  kernelStackOverflow,
+]

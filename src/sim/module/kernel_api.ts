@@ -1,0 +1,98 @@
+// `k`: the kernel as a module sees it, under the kernel's own names. Every call is counted and its arguments are looked
+// at before anything happens; an allocation that fails returns null, as NULL is what the kernel's returns.
+import * as gfp from '../../mm/gfp.ts'
+import type { Sys } from '../../mm/mmzone.ts'
+import * as slab from '../../mm/slab_flags.ts'
+import { type BasicCalls, basicCalls } from './basic_calls.ts'
+import type { ModuleContext } from './context.ts'
+import { type MempoolCalls, mempoolCalls } from './mempool_calls.ts'
+import { type PageCalls, pageCalls } from './page_calls.ts'
+import { type SlabCalls, slabCalls } from './slab_calls.ts'
+import { type HighmemCalls, highmemCalls, type VmallocCalls, vmallocCalls } from './vmalloc_calls.ts'
+
+type GfpName = Extract<keyof typeof gfp, `GFP_${string}` | `__GFP_${string}`>
+type SlabName = Extract<keyof typeof slab, `SLAB_${string}`>
+
+/** Numbers that the machine's kernel has. */
+export interface KernelConstants {
+  readonly PAGE_SIZE: number
+  readonly PAGE_SHIFT: number
+  readonly NUMA_NO_NODE: number
+  readonly ENOMEM: number
+  readonly EINVAL: number
+}
+
+/** The kernel's API. */
+export interface ModuleKernel
+  extends BasicCalls,
+    PageCalls,
+    SlabCalls,
+    MempoolCalls,
+    VmallocCalls,
+    HighmemCalls,
+    KernelConstants,
+    Readonly<Record<GfpName, number>>,
+    Readonly<Record<SlabName, number>> {}
+
+/** What a module's file exports. */
+export interface KernelModule {
+  /** 0 or nothing where it went well, else a negated errno. */
+  init(k: ModuleKernel): unknown
+  exit?(k: ModuleKernel): unknown
+}
+
+const numbersOf = (source: object, pattern: RegExp): Record<string, number> =>
+  Object.fromEntries(Object.entries(source).filter(([name, value]) => pattern.test(name) && typeof value === 'number'))
+
+function constants({ kernel }: Sys): object {
+  const { PAGE_SHIFT } = kernel
+  return {
+    ...numbersOf(gfp, /^(__)?GFP_/),
+    ...numbersOf(slab, /^SLAB_/),
+    // Two masks differ between kernels.
+    GFP_ATOMIC: kernel.gfp.GFP_ATOMIC,
+    GFP_NOWAIT: kernel.gfp.GFP_NOWAIT,
+    ...{ PAGE_SHIFT, PAGE_SIZE: 2 ** PAGE_SHIFT, NUMA_NO_NODE: -1, ENOMEM: 12, EINVAL: 22 },
+  }
+}
+
+/** What a constructor may call: what writes its object, and the log. */
+const OF_CONSTRUCTORS = /^(read[bl]|write[bl]|memset|memcpy|printk|pr_\w+)$/
+/** Counts, sizes, orders and masks are whole; values that are written may be anything that has bits. */
+const NOT_NEGATIVE = /^(?!.*_node$|pfn_to_page|kmalloc|kzalloc|kmem_cache_create|write|memset|readl)/
+
+type Call = (...args: unknown[]) => unknown
+
+/** A call that is counted and whose arguments are looked at. */
+function guarded(ctx: ModuleContext, name: string, call: Call): Call {
+  return (...args) => {
+    ctx.enter()
+    if (ctx.constructors > 0 && !OF_CONSTRUCTORS.test(name))
+      throw new RangeError(`${name}: a constructor may only write its object`)
+    if (args.length < call.length) throw new TypeError(`${name} takes ${call.length} arguments, not ${args.length}`)
+    for (const value of args)
+      if (typeof value === 'number' && (!Number.isSafeInteger(value) || (value < 0 && NOT_NEGATIVE.test(name))))
+        throw new RangeError(`${name}: ${value} is not a number that it can take`)
+    try {
+      return call(...args)
+    } finally {
+      if (ctx.constructors === 0) ctx.leave()
+    }
+  }
+}
+
+/** The API for a module's stay. */
+export function kernelApi(ctx: ModuleContext): ModuleKernel {
+  const pages = pageCalls(ctx)
+  const objects = slabCalls(ctx)
+  const calls = {
+    ...basicCalls(ctx),
+    ...pages,
+    ...objects,
+    ...mempoolCalls(ctx, objects, pages),
+    ...vmallocCalls(ctx),
+    ...highmemCalls(ctx),
+  }
+  const wrapped = Object.entries(calls).map(([name, call]) => [name, guarded(ctx, name, call as Call)])
+  return Object.freeze({ ...constants(ctx.sys), ...Object.fromEntries(wrapped) }) as ModuleKernel
+}

@@ -1,0 +1,182 @@
+// A module's life: loaded, run, unloaded; and what it left behind. Law: whatever a module does, the machine is sound
+// afterwards (`faults` is empty), and what it still holds is told, object by object.
+import { caller_text } from '../../mm/kernel_text.ts'
+import type { Machine } from '../machine.ts'
+import { brokenLaws } from '../mm_core_init.ts'
+import { type Held, ModuleContext, ModuleStop } from './context.ts'
+import { type KernelModule, kernelApi, type ModuleKernel } from './kernel_api.ts'
+
+export interface ModuleOptions {
+  /** What the module is called in reports: its file's name without the ending. */
+  readonly name: string
+  /** Calls of the kernel that it may make; default one million. */
+  readonly limit?: number
+  /** Hears each line of the log as it is printed. */
+  readonly onLine?: (line: string) => void
+}
+
+/** Something that was not given back. */
+export interface Leak {
+  readonly kind: 'pages' | 'object' | 'vmalloc' | 'kmap'
+  /** The call that gave it. */
+  readonly call: string
+  readonly bytes: number
+  /** Its address as %px prints it; of pages the frame. */
+  readonly at: string
+}
+
+export interface ModuleReport {
+  readonly module: string
+  readonly kernel: string
+  /** What init returned; null where it did not come to that. */
+  readonly returned: number | null
+  /** Whether exit ran to its end, or there is none and init went well. */
+  readonly finished: boolean
+  /** Why the module ended before its time. */
+  readonly error: string | null
+  /** Lines of the log, of the module and of the kernel. */
+  readonly log: readonly string[]
+  /** Lines that were printed after the log was full. */
+  readonly unheard: number
+  /** Calls of the kernel. */
+  readonly calls: number
+  readonly leaks: readonly Leak[]
+  /** Caches that were not destroyed, or could not be. */
+  readonly caches: readonly string[]
+  /** Pools that were not destroyed. */
+  readonly pools: number
+  /** Broken laws of the machine. */
+  readonly faults: readonly string[]
+}
+
+const MOST_CALLS = 1_000_000
+
+/** Whether a module came and went without a trace. */
+export function isClean({ error, returned, leaks, caches, pools, faults }: ModuleReport): boolean {
+  return error === null && (returned ?? 0) >= 0 && leaks.length + caches.length + pools + faults.length === 0
+}
+
+/** Runs a module's init and exit on a machine. Never throws for what the module does. */
+export function runModule(machine: Machine, loaded: KernelModule, options: ModuleOptions): ModuleReport {
+  const { sys } = machine
+  machine.initAllocators()
+  const { limit = MOST_CALLS, onLine = () => {} } = options
+  const ctx = new ModuleContext(sys, options.name, { limit, onLine })
+  const { printk } = sys
+  const { caller } = sys.slab_state
+  const before = caller[0]!
+  sys.printk = line => {
+    if (ctx.unheard === 0) printk?.(line)
+    ctx.say(line)
+  }
+  try {
+    return reportOf(ctx, live(ctx, loaded))
+  } finally {
+    sys.printk = printk
+    caller[0] = before
+  }
+}
+
+type Life = Pick<ModuleReport, 'returned' | 'finished' | 'error'>
+
+/** init, and exit where init went well. */
+function live(ctx: ModuleContext, loaded: KernelModule): Life {
+  const k = kernelApi(ctx)
+  if (typeof loaded.init !== 'function')
+    return { returned: null, finished: false, error: 'the module exports no function init(k)' }
+  const init = phase(ctx, 'init', loaded.init, k)
+  if (init.error !== null) return { returned: null, finished: false, error: init.error }
+  const returned = Number(init.value ?? 0)
+  if (returned !== 0) return { returned, finished: false, error: null }
+  if (typeof loaded.exit !== 'function') return { returned, finished: true, error: null }
+  const exit = phase(ctx, 'exit', loaded.exit, k)
+  return { returned, finished: exit.error === null, error: exit.error }
+}
+
+/** Runs one function of the module. @kernel init/main.c:do_one_initcall */
+function phase(
+  ctx: ModuleContext,
+  name: string,
+  action: (k: ModuleKernel) => unknown,
+  k: ModuleKernel,
+): { value: unknown; error: string | null } {
+  ctx.phase = name
+  ctx.sys.slab_state.caller[0] = caller_text(`${name}_module [${ctx.module}]`)
+  const { in_atomic, irqs_disabled } = ctx.sys.machine
+  const [atomic, disabled] = [in_atomic[0]!, irqs_disabled[0]!]
+  try {
+    const value = action(k)
+    if (value instanceof Promise) {
+      value.catch(() => {})
+      return { value, error: `${name} returned a promise: a module runs to its end, there is nothing to await` }
+    }
+    return { value, error: null }
+  } catch (error) {
+    return { value: null, error: `${name} ${sentence(error)}` }
+  } finally {
+    balance(ctx, name, atomic, disabled)
+  }
+}
+
+function sentence(error: unknown): string {
+  if (error instanceof ModuleStop) return `did not end: ${error.message}`
+  if (error instanceof RangeError && /call stack/.test(error.message)) return 'overran its stack: it calls itself'
+  return error instanceof Error ? `threw ${error.name}: ${error.message}` : `threw ${String(error)}`
+}
+
+/** Whoever comes next may sleep again. */
+function balance(ctx: ModuleContext, name: string, atomic: number, disabled: number): void {
+  const { in_atomic, irqs_disabled } = ctx.sys.machine
+  const faults: string[] = []
+  if (in_atomic[0] !== atomic) faults.push('preemption imbalance')
+  if (irqs_disabled[0] !== disabled) faults.push('disabled interrupts')
+  if (faults.length > 0)
+    ctx.sys.printk?.(`initcall ${name}_module [${ctx.module}] returned with ${faults.join(' and ')}`)
+  in_atomic[0] = atomic
+  irqs_disabled[0] = disabled
+  ctx.interrupts = 0
+  ctx.constructors = 0
+}
+
+function reportOf(ctx: ModuleContext, life: Life): ModuleReport {
+  return {
+    module: ctx.module,
+    kernel: ctx.sys.kernel.name,
+    ...life,
+    log: ctx.log,
+    unheard: ctx.unheard,
+    calls: ctx.calls,
+    leaks: leaksOf(ctx),
+    caches: [...ctx.caches].map(({ name }) => name),
+    pools: ctx.pools.size,
+    faults: brokenLaws(ctx.sys),
+  }
+}
+
+function leaksOf(ctx: ModuleContext): Leak[] {
+  const leaks = (
+    kind: Leak['kind'],
+    held: ReadonlyMap<number, Held>,
+    at: (key: number) => { toString(): string } | null,
+  ): Leak[] => Array.from(held, ([key, { call, bytes }]) => ({ kind, call, bytes, at: String(at(key)) }))
+  const size = 2 ** ctx.sys.kernel.PAGE_SHIFT
+  const mapped = new Map(Array.from(ctx.kmaps, ([pfn, times]) => [pfn, { call: `kmap, ${times} times`, bytes: size }]))
+  const local =
+    ctx.locals === 0
+      ? []
+      : [
+          {
+            kind: 'kmap',
+            call: 'kmap_atomic or kmap_local_page',
+            bytes: size * ctx.locals,
+            at: `${ctx.locals} slots`,
+          } as const,
+        ]
+  return [
+    ...leaks('pages', ctx.pages, pfn => ctx.page(pfn)),
+    ...leaks('object', ctx.objects, paddr => ctx.object(paddr)),
+    ...leaks('vmalloc', ctx.areas, page => ctx.at(page)),
+    ...leaks('kmap', mapped, pfn => ctx.page(pfn)),
+    ...local,
+  ]
+}

@@ -1,0 +1,386 @@
+// Replaying a recorded trace on twins of the machine that recorded it. One pass over the events moves the followed
+// machine (every frame as recorded) and any number of predicting ones (the same requests, own choices, own settings).
+//   const scanner = createScan({ before, after })      a first reading, which may be left out
+//   const replay = createReplay({ before, after, scan, settings: [{}, { 'vm.min_free_kbytes': '65536' }] })
+//   replay.push(batch) …; const report = replay.finish()
+// Law: memory is proportional to the machine, never to the trace; nothing here waits, so who pushes can stop at will.
+import { PAGE_USED } from '../mm/mm_types.ts'
+import type { Sys } from '../mm/mmzone.ts'
+import type { EventBatch, StringTable } from '../trace/batch.ts'
+import { KIND } from '../trace/events.ts'
+import { compareFrames, compareZones, type FrameComparison, freeMap, type ZoneEnd } from './replay/compare.ts'
+import { EarlyBoot } from './replay/early_boot.ts'
+import { EventNames } from './replay/event_names.ts'
+import { Follow } from './replay/follow.ts'
+import { KswapdWatch } from './replay/kswapd_watch.ts'
+import { MARKER_BEGIN, MARKER_END, MarkerReader } from './replay/markers.ts'
+import { Predict } from './replay/predict.ts'
+import type { ReplayDiagnostic, ReplayReport } from './replay/report.ts'
+import type { TraceScan } from './replay/scan.ts'
+import { Series } from './replay/series.ts'
+import { applySettings, enterSizes, type Settings, sizesDiffer } from './replay/settings.ts'
+import { firstOf, type ReplayStates, startFrom } from './replay/start.ts'
+import { Statistics } from './replay/statistics.ts'
+import { followReport, predictReport } from './replay/summary.ts'
+import { TwinRecorder } from './replay/twin_recorder.ts'
+import { type Restored, restore } from './restore.ts'
+import { forkSys } from './state.ts'
+
+export type { ReplayReport } from './replay/report.ts'
+export type { TraceScan } from './replay/scan.ts'
+export { createScan, type ReplayStates } from './replay/start.ts'
+
+export interface ReplayOptions extends ReplayStates {
+  /** What a first reading of the same trace found: makes the state of the start more exact. */
+  readonly scan?: TraceScan
+  /** A predicting machine for each group of settings; default one with the recorded settings, [] none. */
+  readonly settings?: readonly Settings[]
+  /** Without a first reading: whether the trace has a marker at which the replay begins (default), or begins at once. */
+  readonly fromMarker?: boolean
+  /** A machine to start from, in the place of the captured state of the start. */
+  readonly machine?: Sys
+  /** Receives what the first predicting machine does, as events; the batch is reused after the call returns. */
+  readonly onTwinEvents?: (sys: Sys, batch: EventBatch) => void
+}
+
+/** A replay that waits for events. @throws RangeError without zoneinfo, kernel profile, or for a wrong setting */
+export function createReplay(options: ReplayOptions): Replay {
+  return new Replay(options)
+}
+
+const MOST_DIAGNOSTICS = 20
+/** Trace flags of an event in a hard or a soft interrupt. @kernel include/linux/trace_events.h:TRACE_FLAG_HARDIRQ */
+const IN_INTERRUPT = 0x18
+
+export class Replay {
+  readonly #options: ReplayOptions
+  readonly #start: Restored
+  readonly #follow: Follow
+  readonly #twins: readonly Predict[]
+  readonly #settings: readonly Settings[]
+  /** Frames given to the allocator by the boot, 1 each; null where the trace is of no boot. */
+  readonly #reserved: Uint8Array | null
+  /** What the boot has not computed yet; null where the trace is of no boot. */
+  readonly #early: EarlyBoot | null
+  #series: Series
+  #statistics: Statistics | null = null
+  #markers: MarkerReader | null = null
+  #strings: StringTable | null = null
+  #names: EventNames | null = null
+  /** Kind of the last event on each CPU, drains left out. */
+  readonly #last: Uint8Array
+  readonly #kswapd: KswapdWatch
+  #event = 0
+  #replayed = 0
+  readonly #fromMarker: boolean
+  #running: boolean
+  #recorder: TwinRecorder | null = null
+  #begun = false
+  #ended = false
+  #second = Number.NaN
+  #from = Number.NaN
+  #to = Number.NaN
+  #changed = false
+  #changedAt = 0
+  #task = -1
+  /** Per-CPU lists are longer at some point than their size allows, and at the end they have another size. */
+  readonly #resizes: boolean
+  #drained = 0
+  #unprompted = 0
+  #diagnosed = 0
+  readonly #diagnostics: ReplayDiagnostic[] = []
+  #zonesAtEnd: { followed: ZoneEnd[]; twins: ZoneEnd[][] } | null = null
+  #freeAtEnd: Uint8Array | null = null
+  #frames: FrameComparison | null = null
+
+  constructor(options: ReplayOptions) {
+    const { before, scan, settings = [{}], machine } = options
+    this.#options = options
+    this.#settings = settings
+    const boot = before === null && !machine
+    this.#start = options.machine
+      ? startFrom(options.machine, scan)
+      : restore(firstOf(options), { ...(scan ? { scan } : {}), physmap: boot ? 'end' : 'start' })
+    const { sys, listEvents } = this.#start
+    this.#twins = settings.map(group => {
+      const twin = forkSys(sys)
+      if (!boot) applySettings(twin, group)
+      return new Predict(twin)
+    })
+    this.#early = boot ? new EarlyBoot([sys, ...this.#twins.map(twin => twin.sys)]) : null
+    this.#follow = new Follow(sys, listEvents, this.#start)
+    this.#follow.batchesKnown = !boot
+    this.#follow.onSilent = (pfn, order, zone, migratetype, cpu) => {
+      if (!this.#ended) for (const twin of this.#twins) twin.silent(pfn, order, zone, migratetype, cpu)
+    }
+    this.#follow.compaction.onIsolated = (pfn, order, zone) => {
+      if (!this.#ended) for (const twin of this.#twins) twin.isolate(pfn, order, zone)
+    }
+    this.#reserved = boot ? sys.page.state.map(state => ((state & PAGE_USED) === 0 ? 0 : 1)) : null
+    this.#resizes = sizesDiffer(before?.zoneinfo, options.after?.zoneinfo)
+    this.#last = new Uint8Array(sys.nr_cpus)
+    this.#kswapd = new KswapdWatch(sys, scan?.reclaimEnds ?? null, this.#twins)
+    this.#fromMarker = before !== null && (scan ? scan.snapshots !== 0 : (options.fromMarker ?? true))
+    this.#running = !this.#fromMarker
+    // Lists that tune themselves never show when: then they are taken to have had the later bounds all the time.
+    if (this.#resizes && sys.kernel.watches_high_mark) this.#changeSettings()
+    this.#series = new Series(
+      sys,
+      this.#twins.map(twin => twin.sys),
+      scan ? scan.end - scan.begin : 0,
+    )
+  }
+
+  /** The followed machine as it is now. */
+  get machine(): Sys {
+    return this.#start.sys
+  }
+
+  /** Takes the next events. */
+  push(batch: EventBatch): void {
+    this.#markers ??= new MarkerReader(batch.strings)
+    this.#strings ??= batch.strings
+    this.#names ??= new EventNames(this.#start.sys.kernel.gfp, batch.strings)
+    this.#statistics ??= new Statistics(this.#start.sys, batch.strings)
+    if (this.#options.onTwinEvents && this.#twins[0])
+      this.#recorder ??= new TwinRecorder(this.#twins[0], batch.strings, this.#options.onTwinEvents)
+    const { kind, length } = batch
+    for (let row = 0; row < length; row++) {
+      if (kind[row] === KIND.tracing_mark_write) this.#mark(batch, row)
+      else if (this.#running) this.#play(batch, row)
+      this.#event++
+    }
+  }
+
+  /** Markers begin and end the replay; what is between the last two only moves the followed machine. */
+  #mark(batch: EventBatch, row: number): void {
+    const { scan } = this.#options
+    const marker = this.#markers!.kindOf(batch.text[row]!)
+    if (marker === MARKER_BEGIN && !this.#begun && this.#fromMarker) {
+      this.#begun = true
+      this.#running = true
+    } else if (marker === MARKER_BEGIN && (scan ? this.#event === scan.end : !this.#ended)) this.#end()
+    else if (marker === MARKER_END && this.#ended && this.#running && (!scan || this.#event >= scan.endDone)) {
+      this.#compareFrames()
+      this.#running = false
+    }
+  }
+
+  /** The moment of the final snapshot. */
+  #end(): void {
+    const { after } = this.#options
+    const { sys } = this.#start
+    this.#ended = true
+    this.#series.take(this.#replayed, this.#to)
+    this.#zonesAtEnd = {
+      followed: compareZones(sys, after),
+      twins: this.#twins.map(twin => compareZones(twin.sys, after)),
+    }
+    if (after?.physmap) this.#freeAtEnd = freeMap(sys)
+  }
+
+  #compareFrames(): void {
+    const physmap = this.#options.after?.physmap
+    if (physmap) this.#frames = compareFrames(this.#start.sys, physmap, this.#freeAtEnd)
+  }
+
+  #play(batch: EventBatch, row: number): void {
+    const { kind, cpu } = batch
+    const event = kind[row]!
+    const on = cpu[row]!
+    if (!this.#ended) this.#passTime(batch.time[row]!)
+    if (event !== KIND.mm_page_alloc_zone_locked && event !== KIND.mm_page_alloc_extfrag) {
+      this.#follow.endRefill(on)
+      if (this.#early?.settle()) this.#computed()
+    }
+    if (this.#resizes && !this.#changed) this.#watchTask(batch.comm[row]!)
+    if (!this.#ended) this.#recorder?.at(batch, row)
+    this.#dispatch(event, batch, row, on)
+    if (event !== KIND.mm_page_pcpu_drain && on < this.#last.length) this.#last[on] = event
+  }
+
+  #passTime(time: number): void {
+    this.#replayed++
+    if (Number.isNaN(this.#from)) this.#from = time
+    this.#to = time
+    this.#kswapd.pass(this.#event)
+    const second = Math.floor(time)
+    if (second !== this.#second) {
+      if (!Number.isNaN(this.#second)) for (const twin of this.#twins) twin.tick()
+      this.#second = second
+    }
+    if (this.#series.due(this.#replayed)) this.#series.take(this.#replayed, time)
+    const resized = this.#options.scan?.resized ?? -1
+    if (!this.#changed && this.#resizes && resized >= 0 && this.#event >= resized) this.#changeSettings()
+  }
+
+  /** khugepaged starts where huge pages are switched on, which raises min_free_kbytes.
+   * @kernel mm/khugepaged.c:start_stop_khugepaged */
+  #watchTask(comm: number): void {
+    if (comm === this.#task) return
+    this.#task = comm
+    if (!this.#ended && this.#strings!.get(comm) === 'khugepaged') this.#changeSettings()
+  }
+
+  /** Settings that changed without an event are those of the final snapshot. */
+  #changeSettings(): void {
+    this.#changed = true
+    this.#changedAt = this.#event
+    const { after } = this.#options
+    if (!after?.zoneinfo) return
+    enterSizes(this.#start.sys, after.zoneinfo)
+    this.#twins.forEach((twin, i) => {
+      enterSizes(twin.sys, after.zoneinfo!)
+      applySettings(twin.sys, this.#settings[i]!)
+    })
+  }
+
+  #dispatch(event: number, batch: EventBatch, row: number, cpu: number): void {
+    const { a, b, c, d } = batch
+    switch (event) {
+      case KIND.mm_page_alloc:
+        this.#alloc(batch, row, a[row]!, b[row]!, c[row]!, cpu)
+        break
+      case KIND.mm_page_free:
+        this.#free(batch, row, a[row]!, b[row]!, cpu)
+        break
+      case KIND.mm_page_alloc_zone_locked:
+        this.#taken(a[row]!, b[row]!, c[row]!, cpu)
+        break
+      case KIND.mm_page_pcpu_drain:
+        this.#drain(a[row]!, b[row]!, c[row]!, cpu)
+        break
+      case KIND.mm_page_alloc_extfrag:
+        if (!this.#ended) this.#statistics!.fallback(batch, row)
+        this.#follow.fallback(a[row]!, b[row]!, c[row]!, d[row]!, batch.f[row] === 1, cpu)
+        break
+      case KIND.mm_compaction_isolate_freepages:
+        this.#follow.compaction.isolate(a[row]!, b[row]!, c[row]!, d[row]!)
+        break
+      case KIND.mm_compaction_fast_isolate_freepages:
+        if (d[row]! > 0) this.#follow.compaction.fastIsolate(a[row]!, b[row]!, d[row]!)
+        break
+      case KIND.mm_vmscan_kswapd_wake:
+        if (!this.#ended) this.#kswapd.wake(a[row]!)
+        break
+      case KIND.mm_vmscan_kswapd_sleep:
+        if (!this.#ended) this.#kswapd.sleep(a[row]!)
+        break
+      case KIND.kmalloc:
+      case KIND.kmalloc_node:
+      case KIND.kmem_cache_alloc:
+      case KIND.kmem_cache_alloc_node:
+        if (!this.#ended) this.#statistics!.object(this.#names!.siteOf(batch, row), d[row]!)
+    }
+  }
+
+  #alloc(batch: EventBatch, row: number, pfn: number, order: number, migratetype: number, cpu: number): void {
+    if (!(pfn > 0)) {
+      if (!this.#ended) this.#statistics!.failed(batch, row)
+      return
+    }
+    const zone = this.#zoneOf(batch, row, pfn, order)
+    if (zone < 0) return
+    this.#follow.alloc(pfn, order, migratetype, migratetype === 1, cpu)
+    if (this.#ended) return
+    this.#statistics!.alloc(batch, row, pfn, order, zone)
+    this.#kswapd.look(zone, cpu)
+    const gfp = this.#names!.maskOf(batch, row)
+    for (const twin of this.#twins) twin.alloc(pfn, order, gfp, migratetype, zone, cpu)
+  }
+
+  #free(batch: EventBatch, row: number, pfn: number, order: number, cpu: number): void {
+    if (this.#zoneOf(batch, row, pfn, order) < 0) return
+    const directly = this.#reserved !== null && this.#givesMemory(batch, row, pfn, order)
+    this.#follow.free(pfn, order, cpu, directly, (batch.irq[row]! & IN_INTERRUPT) !== 0)
+    if (this.#ended) return
+    this.#statistics!.free(pfn, order, batch.time[row]!)
+    for (const twin of this.#twins) twin.free(pfn, order, cpu, directly)
+  }
+
+  /** The boot gives memory that was never allocated to the buddy lists without passing the per-CPU ones: the threads
+   * that initialize it late, and whole pageblocks. @kernel mm/mm_init.c:deferred_free_range */
+  #givesMemory(batch: EventBatch, row: number, pfn: number, order: number): boolean {
+    const reserved = this.#reserved!
+    const first = reserved[pfn] === 1
+    reserved.fill(0, pfn, pfn + (1 << order))
+    if (!first) return false
+    const { pageblock_order } = this.#start.sys
+    return order >= pageblock_order || this.#strings!.get(batch.comm[row]!).startsWith('pgdatinit')
+  }
+
+  #taken(pfn: number, order: number, migratetype: number, cpu: number): void {
+    if (order === 0) this.#early?.refilled(this.#follow.zoneOf(pfn, order))
+    this.#follow.taken(pfn, order, migratetype, cpu)
+  }
+
+  /** The boot has computed its sizes. */
+  #computed(): void {
+    this.#follow.batchesKnown = true
+    this.#twins.forEach((twin, i) => {
+      applySettings(twin.sys, this.#settings[i]!)
+    })
+  }
+
+  #drain(pfn: number, order: number, migratetype: number, cpu: number): void {
+    const { sys } = this.#start
+    if (!this.#ended) {
+      const cause = this.#last[cpu] ?? 0
+      this.#drained += 1 << order
+      if (cause !== KIND.mm_page_free && cause !== KIND.mm_page_free_batched) {
+        this.#unprompted += 1 << order
+        const pcp = pfn > 0 && pfn < sys.nr_frames ? sys.page.private[pfn]! : 0
+        const zone = Math.floor(pcp / sys.nr_cpus)
+        for (const twin of this.#twins) twin.drain(zone, pcp % sys.nr_cpus, order)
+      }
+    }
+    this.#follow.drained(pfn, order, migratetype)
+  }
+
+  #zoneOf(batch: EventBatch, row: number, pfn: number, order: number): number {
+    const zone = this.#follow.zoneOf(pfn, order)
+    if (zone < 0 && this.#diagnosed++ < MOST_DIAGNOSTICS)
+      this.#diagnostics.push({
+        line: batch.line[row]!,
+        message: `frame 0x${pfn.toString(16)} order ${order}: no zone of this machine has such a block`,
+      })
+    return zone
+  }
+
+  /** Ends the replay: what it came to. The replay must not be used afterwards. */
+  finish(): ReplayReport {
+    if (!this.#ended) this.#end()
+    this.#recorder?.give()
+    if (!this.#frames) this.#compareFrames()
+    const { sys, source, zones } = this.#start
+    const { followed, twins } = this.#zonesAtEnd!
+    const reports = this.#twins.map((twin, i) => predictReport(twin.counts, this.#settings[i]!, twins[i]!))
+    const { before, after } = this.#options
+    const statistics = this.#statistics ?? new Statistics(sys, this.#strings!)
+    return {
+      events: this.#event,
+      replayed: this.#replayed,
+      diagnostics: { count: this.#diagnosed, first: this.#diagnostics },
+      follow: followReport(sys, followed, this.#follow.causes, this.#frames),
+      predict: reports[0] ?? null,
+      twins: reports,
+      settings: this.#settings,
+      machine: {
+        kernel: sys.kernel.name,
+        release: before?.release ?? after?.release ?? null,
+        cpus: sys.nr_cpus,
+        frames: sys.nr_frames,
+        pageSize: 2 ** sys.kernel.PAGE_SHIFT,
+        migratetypes: sys.kernel.migratetypes,
+        source,
+        assumed: zones,
+        boot: this.#early !== null,
+      },
+      span: { from: this.#from, to: this.#to, seconds: this.#to - this.#from },
+      series: { time: this.#series.time(), zones: this.#series.zones() },
+      ...statistics.report(),
+      drained: { pages: this.#drained, unprompted: this.#unprompted },
+      settingsChangedAt: this.#changed ? this.#changedAt : null,
+    }
+  }
+}

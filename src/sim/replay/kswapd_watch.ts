@@ -1,0 +1,62 @@
+// When kswapd is at work: per-CPU lists are kept short meanwhile. Its beginning is an event, its end is none; a first
+// reading of the trace knows after which event nothing of it came any more.
+import type { Sys } from '../../mm/mmzone.ts'
+import type { Predict } from './predict.ts'
+
+/** Batches that a per-CPU list holds at most while kswapd is at work, and one more. @kernel mm/page_alloc.c:nr_pcp_high */
+const SHORT = 5
+
+export class KswapdWatch {
+  readonly #sys: Sys
+  readonly #ends: Float64Array | null
+  readonly #twins: readonly Predict[]
+  /** By node: 1 = at work, and until which event. */
+  readonly #active: Uint8Array
+  readonly #until: Float64Array
+  #wakes = 0
+
+  /** `sys`: the followed machine; `ends`: ordinals of last events, by wake. */
+  constructor(sys: Sys, ends: Float64Array | null, twins: readonly Predict[]) {
+    this.#sys = sys
+    this.#ends = ends
+    this.#twins = twins
+    this.#active = new Uint8Array(sys.nr_nodes)
+    this.#until = new Float64Array(sys.nr_nodes)
+  }
+
+  /** mm_vmscan_kswapd_wake. */
+  wake(node: number): void {
+    const known = this.#ends !== null && this.#wakes < this.#ends.length
+    const until = known ? this.#ends![this.#wakes]! : Number.POSITIVE_INFINITY
+    this.#wakes++
+    if (!(node >= 0 && node < this.#active.length)) return
+    this.#until[node] = until
+    this.#set(node, true)
+  }
+
+  /** mm_vmscan_kswapd_sleep. */
+  sleep(node: number): void {
+    if (node >= 0 && node < this.#active.length) this.#set(node, false)
+  }
+
+  /** The event with this ordinal comes. */
+  pass(event: number): void {
+    const active = this.#active
+    for (let node = 0; node < active.length; node++)
+      if (active[node] === 1 && event > this.#until[node]!) this.#set(node, false)
+  }
+
+  /** Where the end is not known, a list longer than kswapd allows shows it. */
+  look(zone: number, cpu: number): void {
+    const { pcp, nr_cpus, nr_zone_types } = this.#sys
+    const node = Math.floor(zone / nr_zone_types)
+    if (this.#active[node] === 0 || cpu >= nr_cpus || this.#until[node]! < Number.POSITIVE_INFINITY) return
+    const list = zone * nr_cpus + cpu
+    if (pcp.count[list]! > pcp.batch[list]! * SHORT) this.#set(node, false)
+  }
+
+  #set(node: number, active: boolean): void {
+    this.#active[node] = active ? 1 : 0
+    for (const twin of this.#twins) twin.reclaiming(node, active)
+  }
+}

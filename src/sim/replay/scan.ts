@@ -1,0 +1,374 @@
+// A first reading of a trace, before it is replayed: where the replay begins and ends, which tracepoints are in it, and
+// for every frame the first thing that happened to it, which is what it was when the trace began. /proc files count
+// pages and do not name them: which frames wait on the per-CPU lists, in which order blocks hang in a list, which type
+// a pageblock has is seen only when somebody takes or returns them.
+// Law: memory is proportional to the machine's frames, not to the trace.
+import type { EventBatch } from '../../trace/batch.ts'
+import { KIND } from '../../trace/events.ts'
+import { MARKER_BEGIN, MARKER_END, MarkerReader } from './markers.ts'
+
+/** First touch: nothing ever happened to the frame. */
+export const TOUCH_NONE = 0
+/** Handed out without having left a buddy list: it waited on a per-CPU list. */
+export const TOUCH_ALLOC = 1
+/** Taken off a buddy list: it was free. */
+export const TOUCH_TAKEN = 2
+/** Freed: it was in use. */
+export const TOUCH_FREE = 3
+/** Drained: it waited on a per-CPU list. */
+export const TOUCH_DRAIN = 4
+/** Compaction took free blocks around it: it was free, in use, or waiting. */
+export const TOUCH_ISOLATED = 5
+/** As TOUCH_ISOLATED, and something else happened since. */
+export const TOUCH_UNSURE = 6
+
+/** Which of the tracepoints of the per-CPU lists the trace has. */
+export interface ListEvents {
+  /** mm_page_alloc_zone_locked: a block leaves the buddy lists. */
+  readonly taken: boolean
+  /** mm_page_pcpu_drain: a block goes back to them. */
+  readonly drain: boolean
+}
+
+/** What the first reading found. */
+export interface TraceScan {
+  /** Events of the whole trace. */
+  readonly events: number
+  /** Ordinal of the event at which a replay begins (0 = at the start) and of the end of that snapshot's reading. */
+  readonly begin: number
+  readonly beginDone: number
+  /** Ordinal of the event at which the final snapshot was begun, and of the end of its reading. */
+  readonly end: number
+  readonly endDone: number
+  /** Snapshots marked in the trace. */
+  readonly snapshots: number
+  /** Ordinal of the event from which on per-CPU lists held more than their size allows: settings were changed before
+   * it; -1 = never. */
+  readonly resized: number
+  /** For each mm_vmscan_kswapd_wake in turn: ordinal of the last event of that kswapd before its next one. Of the first
+   * 65536; a trace with more wakes tells no more. */
+  readonly reclaimEnds: Float64Array
+  /** Whether the trace has these tracepoints at all. */
+  readonly hasTaken: boolean
+  readonly hasDrain: boolean
+  /** Per frame: TOUCH_*. */
+  readonly touch: Uint8Array
+  /** Per frame: ordinal of the first touch. */
+  readonly when: Int32Array
+  /** Per frame: migratetype | order << 4 | cpu << 9 of the first touch; migratetype 15 = not told. */
+  readonly what: Int32Array
+  /** Per pageblock: its type + 1, as the first page shows that was drained to it, or freed and handed out again from the
+   * same list; 0 = none before the type could have changed. */
+  readonly drainType: Uint8Array
+  /** First frames of the zones, and CPUs: rows of `refilled`. */
+  readonly zoneStarts: readonly number[]
+  readonly cpus: number
+  /** Per (zone * cpus + cpu) * REFILL_LISTS + order * 4 + migratetype: ordinal + 1 of the first refill of that per-CPU
+   * list, which was empty then; 0 = never. */
+  readonly refilled: Int32Array
+  /** Per pageblock: type + 1 of the list that the first block was taken from; 0 = none. */
+  readonly takenType: Uint8Array
+}
+
+/** A zone's frames, and for each CPU the pages that its per-CPU list may take before it gives some back (none: there
+ * is no fixed number). */
+export interface ListRoom {
+  readonly start: number
+  readonly end: number
+  readonly room: readonly number[]
+}
+
+export interface TraceScanOptions {
+  /** Frames of the machine: those above are left out. */
+  readonly frames: number
+  /** log2 of the frames of a pageblock. */
+  readonly pageblockOrder: number
+  /** A snapshot of the start exists: the reading begins anew at the first marker. */
+  readonly fromMarker: boolean
+  /** A fallback takes a block without saying so with another event (kernels from 6.10 on). */
+  readonly fallbackTakes: boolean
+  /** Zones with memory; a list that grows beyond its room shows that its size was changed. */
+  readonly zones: readonly ListRoom[]
+  readonly cpus: number
+}
+
+/** Rows of `refilled` for a CPU. */
+export const REFILL_LISTS = 64
+const UNKNOWN_TYPE = 15
+const CLOSED = 255
+const MOST_WAKES = 1 << 16
+const MOST_KSWAPDS = 64
+
+interface Kswapd {
+  readonly pid: number
+  wake: number
+  last: number
+}
+
+export class TraceScanner {
+  readonly #frames: number
+  readonly #shift: number
+  readonly #fromMarker: boolean
+  readonly #fallbackTakes: boolean
+  readonly #touch: Uint8Array
+  readonly #when: Int32Array
+  readonly #what: Int32Array
+  readonly #drainType: Uint8Array
+  readonly #takenType: Uint8Array
+  /** 1 = freed, and neither drained nor handed out since: the frame is on the list of its pageblock's type. */
+  readonly #waits: Uint8Array
+  readonly #refilled: Int32Array
+  readonly #zones: readonly ListRoom[]
+  readonly #cpus: number
+  /** Pages more (or fewer) than at the start, and the event since which it is too many; by zone * cpus + cpu. */
+  readonly #grown: Int32Array
+  readonly #tooManySince: Int32Array
+  #resized = -1
+  /** kswapd threads: process id, the wake that it answers, its last event. */
+  readonly #kswapd: Kswapd[] = []
+  #reclaimEnds: Float64Array = new Float64Array(64)
+  #wakes = 0
+  #markers: MarkerReader | null = null
+  #events = 0
+  #begin = 0
+  #beginDone = 0
+  #end = -1
+  #endDone = -1
+  #snapshots = 0
+  #hasTaken = false
+  #hasDrain = false
+
+  constructor({ frames, pageblockOrder, fromMarker, fallbackTakes, zones, cpus }: TraceScanOptions) {
+    this.#zones = zones
+    this.#cpus = cpus
+    this.#refilled = new Int32Array(zones.length * cpus * REFILL_LISTS)
+    this.#grown = new Int32Array(zones.length * cpus)
+    this.#tooManySince = new Int32Array(zones.length * cpus).fill(-1)
+    this.#frames = frames
+    this.#shift = pageblockOrder
+    this.#fromMarker = fromMarker
+    this.#fallbackTakes = fallbackTakes
+    this.#touch = new Uint8Array(frames)
+    this.#when = new Int32Array(frames)
+    this.#what = new Int32Array(frames)
+    this.#waits = new Uint8Array(frames)
+    const blocks = Math.ceil(frames / 2 ** pageblockOrder) + 1
+    this.#drainType = new Uint8Array(blocks)
+    this.#takenType = new Uint8Array(blocks)
+  }
+
+  /** Takes the next events. */
+  push(batch: EventBatch): void {
+    this.#markers ??= new MarkerReader(batch.strings)
+    const { kind, a, b, c, e, cpu, pid, text, length } = batch
+    for (let row = 0; row < length; row++) {
+      const event = this.#events++
+      if (this.#kswapd.length > 0 && kind[row] !== KIND.mm_vmscan_kswapd_wake) this.#seeKswapd(pid[row]!, event)
+      switch (kind[row]) {
+        case KIND.mm_page_alloc:
+          if (this.#waits[a[row]!] === 1) this.#seeType(this.#drainType, a[row]!, c[row]!)
+          this.#waits[a[row]!] = 0
+          this.#see(a[row]!, b[row]!, TOUCH_ALLOC, c[row]!, cpu[row]!, event)
+          this.#shrinkList(a[row]!, b[row]!, cpu[row]!, false)
+          break
+        case KIND.mm_page_alloc_zone_locked:
+          this.#hasTaken = true
+          this.#waits[a[row]!] = 0
+          if (batch.d[row] === 1) this.#growList(a[row]!, b[row]!, cpu[row]!, -1)
+          this.#seeRefill(a[row]!, b[row]!, c[row]!, cpu[row]!, event)
+          this.#seeType(this.#takenType, a[row]!, c[row]!)
+          this.#see(a[row]!, b[row]!, TOUCH_TAKEN, c[row]!, cpu[row]!, event)
+          break
+        case KIND.mm_page_free:
+          this.#waits[a[row]!] = 1
+          this.#see(a[row]!, b[row]!, TOUCH_FREE, UNKNOWN_TYPE, cpu[row]!, event)
+          this.#growList(a[row]!, b[row]!, cpu[row]!, event)
+          break
+        case KIND.mm_page_pcpu_drain:
+          this.#hasDrain = true
+          this.#waits[a[row]!] = 0
+          this.#seeType(this.#drainType, a[row]!, c[row]!)
+          this.#shrinkList(a[row]!, b[row]!, cpu[row]!, true)
+          this.#see(a[row]!, b[row]!, TOUCH_DRAIN, c[row]!, cpu[row]!, event)
+          break
+        case KIND.mm_page_alloc_extfrag:
+          this.#seeFallback(a[row]!, c[row]!, e[row]!)
+          if (this.#fallbackTakes) this.#see(a[row]!, b[row]!, TOUCH_TAKEN, UNKNOWN_TYPE, cpu[row]!, event)
+          break
+        case KIND.mm_compaction_isolate_freepages:
+        case KIND.mm_compaction_fast_isolate_freepages:
+          if (batch.d[row]! > 0) this.#seeIsolated(a[row]!, b[row]!, event)
+          break
+        case KIND.mm_vmscan_kswapd_wake:
+          this.#seeWake(pid[row]!, event)
+          break
+        case KIND.tracing_mark_write:
+          this.#seeMarker(text[row]!, event)
+      }
+    }
+  }
+
+  #see(pfn: number, order: number, touch: number, migratetype: number, cpu: number, event: number): void {
+    if (!(pfn > 0 && pfn < this.#frames && order >= 0 && order < 20)) return
+    const seen = this.#touch
+    const end = Math.min(pfn + 2 ** order, this.#frames)
+    const at = Math.min(event, 0x7fffffff)
+    const what = (migratetype & 15) | (order << 4) | (cpu << 9)
+    for (let frame = pfn; frame < end; frame++) {
+      if (seen[frame] === TOUCH_ISOLATED) seen[frame] = touch === TOUCH_TAKEN ? TOUCH_TAKEN : TOUCH_UNSURE
+      if (seen[frame] !== TOUCH_NONE) continue
+      seen[frame] = touch
+      this.#when[frame] = at
+      this.#what[frame] = what
+    }
+  }
+
+  #seeKswapd(pid: number, event: number): void {
+    for (const kswapd of this.#kswapd) if (kswapd.pid === pid) kswapd.last = event
+  }
+
+  #seeWake(pid: number, event: number): void {
+    let kswapd = this.#kswapd.find(thread => thread.pid === pid)
+    if (kswapd) this.#endReclaim(kswapd)
+    else if (this.#kswapd.length < MOST_KSWAPDS) this.#kswapd.push((kswapd = { pid, wake: 0, last: event }))
+    if (kswapd) {
+      kswapd.wake = this.#wakes
+      kswapd.last = event
+    }
+    this.#wakes++
+  }
+
+  #endReclaim({ wake, last }: Kswapd): void {
+    if (wake >= MOST_WAKES) return
+    if (wake >= this.#reclaimEnds.length) {
+      const larger = new Float64Array(Math.min(MOST_WAKES, 2 ** Math.ceil(Math.log2(wake + 2))))
+      larger.set(this.#reclaimEnds)
+      this.#reclaimEnds = larger
+    }
+    this.#reclaimEnds[wake] = last
+  }
+
+  #listOf(pfn: number, cpu: number): number {
+    const zones = this.#zones
+    if (cpu < this.#cpus)
+      for (let zone = 0; zone < zones.length; zone++)
+        if (pfn >= zones[zone]!.start && pfn < zones[zone]!.end) return zone * this.#cpus + cpu
+    return -1
+  }
+
+  #isListed(order: number): boolean {
+    return this.#resized < 0 && (order <= 3 || order === this.#shift)
+  }
+
+  /** A block came to a list; `event` is a free, which makes the kernel look at the list's size (-1: a refill). */
+  #growList(pfn: number, order: number, cpu: number, event: number): void {
+    const at = this.#isListed(order) ? this.#listOf(pfn, cpu) : -1
+    if (at < 0) return
+    this.#grown[at]! += 1 << order
+    const room = this.#zones[Math.floor(at / this.#cpus)]!.room[cpu] ?? Number.POSITIVE_INFINITY
+    if (event >= 0 && this.#tooManySince[at] === -1 && this.#grown[at]! >= room) this.#tooManySince[at] = event
+  }
+
+  /** A block left a list. An allocation ends a batch of frees: if the list was too long and nothing was drained, it
+   * may be longer than it was. */
+  #shrinkList(pfn: number, order: number, cpu: number, drained: boolean): void {
+    const at = this.#isListed(order) ? this.#listOf(pfn, cpu) : -1
+    if (at < 0) return
+    if (!drained && this.#tooManySince[at]! >= 0) this.#resized = this.#tooManySince[at]!
+    this.#tooManySince[at] = -1
+    this.#grown[at]! -= 1 << order
+  }
+
+  /** Compaction took free blocks in [start, end); which, it does not say. */
+  #seeIsolated(start: number, end: number, event: number): void {
+    for (let frame = Math.max(0, start); frame < Math.min(end, this.#frames); frame++) {
+      if (this.#touch[frame] !== TOUCH_NONE) continue
+      this.#touch[frame] = TOUCH_ISOLATED
+      this.#when[frame] = Math.min(event, 0x7fffffff)
+    }
+  }
+
+  #seeRefill(pfn: number, order: number, migratetype: number, cpu: number, event: number): void {
+    const lists = this.#listOf(pfn, cpu)
+    const list = lists * REFILL_LISTS + ((order & 15) << 2) + (migratetype & 3)
+    if (lists >= 0 && this.#refilled[list] === 0) this.#refilled[list] = Math.min(event + 1, 0x7fffffff)
+  }
+
+  #seeType(types: Uint8Array, pfn: number, migratetype: number): void {
+    const block = pfn / 2 ** this.#shift
+    if (block >= 0 && block < types.length && types[Math.floor(block)] === 0)
+      types[Math.floor(block)] = migratetype >= 0 && migratetype < 14 ? migratetype + 1 : 0
+  }
+
+  /** The block was of `fallback` until now; what comes later says nothing about the start. */
+  #seeFallback(pfn: number, order: number, fallback: number): void {
+    const size = 2 ** this.#shift
+    const start = Math.floor(pfn / 2 ** order) * 2 ** order
+    for (let at = order > this.#shift ? start : pfn; at < start + 2 ** order; at += size) {
+      const block = Math.floor(at / size)
+      this.#seeType(this.#takenType, at, fallback)
+      if (block >= 0 && block < this.#drainType.length && this.#drainType[block] === 0) this.#drainType[block] = CLOSED
+    }
+  }
+
+  #seeMarker(text: number, event: number): void {
+    const marker = this.#markers!.kindOf(text)
+    if (marker === MARKER_BEGIN) {
+      this.#snapshots++
+      if (this.#snapshots === 1 && this.#fromMarker) this.#beginAnew(event)
+      else {
+        this.#end = event
+        this.#endDone = -1
+      }
+    } else if (marker === MARKER_END) {
+      if (this.#end >= 0) this.#endDone = this.#endDone < 0 ? event : this.#endDone
+      else if (this.#snapshots === 1 && this.#beginDone === this.#begin) this.#beginDone = event
+    }
+  }
+
+  #beginAnew(event: number): void {
+    this.#begin = event
+    this.#beginDone = event
+    this.#touch.fill(TOUCH_NONE)
+    this.#waits.fill(0)
+    this.#refilled.fill(0)
+    this.#grown.fill(0)
+    this.#tooManySince.fill(-1)
+    this.#resized = -1
+    this.#drainType.fill(0)
+    this.#takenType.fill(0)
+  }
+
+  /** Ends the reading. */
+  finish(): TraceScan {
+    for (const kswapd of this.#kswapd) this.#endReclaim(kswapd)
+    const end = this.#end < 0 ? this.#events : this.#end
+    return {
+      events: this.#events,
+      begin: this.#begin,
+      beginDone: this.#beginDone,
+      end,
+      endDone: this.#endDone < 0 ? end : this.#endDone,
+      snapshots: this.#snapshots,
+      resized: this.#hasTaken ? this.#resized : -1,
+      reclaimEnds: this.#reclaimEnds.subarray(0, Math.min(this.#wakes, MOST_WAKES)),
+      hasTaken: this.#hasTaken,
+      hasDrain: this.#hasDrain,
+      touch: this.#touch,
+      when: this.#when,
+      what: this.#what,
+      drainType: this.#drainType.map(type => (type === CLOSED ? 0 : type)),
+      zoneStarts: this.#zones.map(zone => zone.start),
+      cpus: this.#cpus,
+      refilled: this.#refilled,
+      takenType: this.#takenType,
+    }
+  }
+}
+
+/** Ordinal + 1 of the first refill of a per-CPU list of the zone that begins at `start`; 0 = never. */
+export function firstRefill(scan: TraceScan, start: number, cpu: number, order: number, migratetype: number): number {
+  const zone = scan.zoneStarts.indexOf(start)
+  if (zone < 0 || cpu >= scan.cpus) return 0
+  return scan.refilled[(zone * scan.cpus + cpu) * REFILL_LISTS + ((order & 15) << 2) + (migratetype & 3)]!
+}

@@ -1,0 +1,93 @@
+// The shell over a machine: all its words, its help, and what a line could be completed to.
+
+import { sysctl_names } from '../../mm/sysctl.ts'
+import { procPaths } from '../inspect.ts'
+import type { Machine } from '../machine.ts'
+import { allocateBuiltins } from './allocate.ts'
+import { lookBuiltins } from './look.ts'
+import { type Builtin, Session, type Surroundings, unknownWord } from './session.ts'
+import { timeBuiltins } from './time.ts'
+import { ShellSyntaxError } from './words.ts'
+
+export type { Answer, Session, Surroundings } from './session.ts'
+
+const TITLES: Readonly<Record<Builtin['group'], string>> = {
+  allocate: 'allocate and free',
+  look: 'look',
+  time: 'time',
+  settings: 'settings',
+  shell: 'the shell itself',
+}
+
+const shellBuiltins: Readonly<Record<string, Builtin>> = {
+  echo: {
+    usage: 'WORD…',
+    about: 'prints words',
+    group: 'shell',
+    arity: [0, 1024],
+    run: (_, words) => `${words.join(' ')}\n`,
+  },
+  source: {
+    usage: 'FILE',
+    about: 'does the lines of a file',
+    group: 'shell',
+    arity: [1, 1],
+    run: (session, [path]) => session.source(path!),
+  },
+  help: { usage: '[COMMAND]', about: 'tells what there is', group: 'shell', arity: [0, 1], run: help },
+  exit: { usage: '', about: 'ends the shell', group: 'shell', arity: [0, 0], run: end },
+  quit: { usage: '', about: 'the same', group: 'shell', arity: [0, 0], run: end },
+}
+
+function end(session: Session): string {
+  session.ended = true
+  return ''
+}
+
+const BUILTINS: Readonly<Record<string, Builtin>> = {
+  ...allocateBuiltins,
+  ...lookBuiltins,
+  ...timeBuiltins,
+  ...shellBuiltins,
+}
+
+/** A session over a machine. */
+export function openShell(machine: Machine, surroundings: Surroundings = {}): Session {
+  return new Session(machine, BUILTINS, surroundings)
+}
+
+function help(_: Session, [name]: readonly string[]): string {
+  if (name !== undefined) {
+    const builtin = Object.hasOwn(BUILTINS, name) ? BUILTINS[name]! : null
+    if (builtin === null) throw new ShellSyntaxError(unknownWord('command', name, Object.keys(BUILTINS)))
+    return `${name} ${builtin.usage}`.trimEnd().concat(`\n  ${builtin.about}\n`)
+  }
+  const groups = Object.entries(TITLES).map(([group, title]) => {
+    const members = Object.entries(BUILTINS).filter(([, builtin]) => builtin.group === group)
+    return `${title}\n${members.map(([word, { usage, about }]) => `  ${`${word} ${usage}`.padEnd(42)} ${about}\n`).join('')}`
+  })
+  return `${groups.join('\n')}\nCommands of one line are separated by ;, a comment begins with #. Every change can be undone.\n`
+}
+
+/** What the last word of a line could become, and that word. */
+export function completeLine(session: Session, line: string): [candidates: string[], word: string] {
+  const words = /(?:^|;)\s*([^;]*)$/.exec(line)![1]!.split(/\s+/)
+  const word = words.at(-1)!
+  const candidates = words.length === 1 ? Object.keys(BUILTINS) : argumentsOf(session, words[0]!, words.length - 1)
+  return [candidates.filter(candidate => candidate.startsWith(word)).sort(), word]
+}
+
+function argumentsOf(session: Session, command: string, position: number): string[] {
+  const { sys } = session.machine
+  const blocks = session.blocks.map((_, index) => `$${index + 1}`)
+  if (command === 'cat' || command === 'ls') return procPaths(sys, session.machine.constants)
+  if (command === 'sysctl') return sysctl_names(sys).map(name => `vm.${name}`)
+  if (command === 'help') return Object.keys(BUILTINS)
+  if (command === 'switch' || command === 'diff') return [...session.timelines.keys()]
+  if (command === 'trace') return ['on', 'off', 'show', 'clear']
+  if (command === 'transparent_hugepage') return ['always', 'madvise', 'never']
+  if (command === 'buddy') return [...sys.kernel.zones]
+  if (/free|page_address|^page$/.test(command) && position === 1 && !command.startsWith('__get')) return blocks
+  if (BUILTINS[command]?.usage.startsWith('GFP') && position === 1) return sys.kernel.gfp.names.map(([name]) => name)
+  return []
+}

@@ -1,0 +1,62 @@
+// Probes: where a running twin tells what it does, one optional function per tracepoint, under the kernel's names.
+// Law: arguments are integers (frames, orders, gfp bits, addresses as exact doubles), in the order of the kernel's
+// tracepoint; an absent member costs one property test: `sys.trace.mm_page_alloc?.(pfn, order, gfp, migratetype)`.
+// A failed allocation reports pfn -1.
+
+export interface Probes {
+  mm_page_alloc?: ((pfn: number, order: number, gfp: number, migratetype: number) => void) | undefined
+  mm_page_free?: ((pfn: number, order: number) => void) | undefined
+  mm_page_free_batched?: ((pfn: number) => void) | undefined
+  mm_page_alloc_zone_locked?:
+    | ((pfn: number, order: number, migratetype: number, percpu_refill: number) => void)
+    | undefined
+  mm_page_pcpu_drain?: ((pfn: number, order: number, migratetype: number) => void) | undefined
+  mm_page_alloc_extfrag?:
+    | ((
+        pfn: number,
+        alloc_order: number,
+        fallback_order: number,
+        alloc_migratetype: number,
+        fallback_migratetype: number,
+        change_ownership: number,
+      ) => void)
+    | undefined
+  kmalloc?:
+    | ((call_site: number, ptr: number, bytes_req: number, bytes_alloc: number, gfp: number, node: number) => void)
+    | undefined
+  kmem_cache_alloc?:
+    | ((call_site: number, ptr: number, bytes_req: number, bytes_alloc: number, gfp: number, node: number) => void)
+    | undefined
+  kfree?: ((call_site: number, ptr: number) => void) | undefined
+  kmem_cache_free?: ((call_site: number, ptr: number) => void) | undefined
+  rss_stat?: ((mm_id: number, curr: number, member: number, size: number) => void) | undefined
+  mm_compaction_begin?:
+    | ((zone_start: number, migrate_pfn: number, free_pfn: number, zone_end: number, sync: number) => void)
+    | undefined
+  mm_compaction_end?:
+    | ((
+        zone_start: number,
+        migrate_pfn: number,
+        free_pfn: number,
+        zone_end: number,
+        sync: number,
+        status: number,
+      ) => void)
+    | undefined
+  mm_compaction_isolate_freepages?:
+    | ((start_pfn: number, end_pfn: number, nr_scanned: number, nr_taken: number) => void)
+    | undefined
+  mm_compaction_isolate_migratepages?:
+    | ((start_pfn: number, end_pfn: number, nr_scanned: number, nr_taken: number) => void)
+    | undefined
+  mm_compaction_migratepages?: ((nr_migrated: number, nr_failed: number) => void) | undefined
+  mm_vmscan_wakeup_kswapd?: ((nid: number, zid: number, order: number, gfp: number) => void) | undefined
+  mm_vmscan_kswapd_wake?: ((nid: number, order: number) => void) | undefined
+  mm_vmscan_kswapd_sleep?: ((nid: number) => void) | undefined
+  mm_vmscan_direct_reclaim_begin?: ((order: number, gfp: number) => void) | undefined
+  mm_vmscan_direct_reclaim_end?: ((nr_reclaimed: number) => void) | undefined
+  mark_victim?: ((pid: number) => void) | undefined
+}
+
+/** The names of all tracepoints that a twin can report. */
+export type ProbeName = keyof Probes

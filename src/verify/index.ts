@@ -1,0 +1,46 @@
+// Every kind of recording that `mmtwin verify` knows, in the order of its table.
+import { bootKind } from './boot.ts'
+import { buddyKind } from './buddy.ts'
+import { constantsKind } from './constants.ts'
+import { gdtKind } from './gdt.ts'
+import { gfpKind } from './gfp.ts'
+import { kasanKind } from './kasan.ts'
+import { kmallocKind } from './kmalloc.ts'
+import { kmapKind } from './kmap.ts'
+import { mempoolKind } from './mempool.ts'
+import { pageTablesKind } from './page_tables.ts'
+import { slabKind } from './slab.ts'
+import { slabGeometryKind } from './slab_geometry.ts'
+import { slobKind } from './slob.ts'
+import { slubKind } from './slub.ts'
+import { slubReportsKind } from './slub_reports.ts'
+import { sysctlKind } from './sysctl.ts'
+import type { VerifyKind } from './types.ts'
+import { vmMapRamKind } from './vm_map_ram.ts'
+import { vmallocKind } from './vmalloc.ts'
+import { watermarksKind } from './watermarks.ts'
+
+export type { Difference, VerifyFile, VerifyKind, VerifyResult } from './types.ts'
+
+/** Add a kind by adding its reader. */
+export const verifyKinds: readonly VerifyKind[] = [
+  bootKind,
+  sysctlKind,
+  gfpKind,
+  watermarksKind,
+  buddyKind,
+  slabGeometryKind,
+  slabKind,
+  slobKind,
+  slubKind,
+  slubReportsKind,
+  kasanKind,
+  kmallocKind,
+  mempoolKind,
+  vmallocKind,
+  vmMapRamKind,
+  kmapKind,
+  pageTablesKind,
+  constantsKind,
+  gdtKind,
+]

@@ -1,0 +1,116 @@
+// `mmtwin run FILE`: modules as files, those that go wrong among them.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { projectFiles, ROOT } from '../sources.ts'
+import { mmtwin } from './run_cli.ts'
+
+let folder: string
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'mmtwin-module-'))
+  writeFileSync(join(folder, 'helper.ts'), 'export const size: number = 48\n')
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+
+const file = (name: string, text: string): string => {
+  const path = join(folder, name)
+  writeFileSync(path, text)
+  return path
+}
+
+interface Told {
+  readonly error: string | null
+  readonly faults: string[]
+  readonly log: string[]
+  readonly leaks: unknown[]
+  readonly clean: boolean
+}
+
+/** Runs a module and reads its report. */
+function told(path: string, ...args: string[]): Told & { code: number | null; err: string } {
+  const { code, out, err } = mmtwin(['run', path, '--json', ...args])
+  return { code, err, ...(JSON.parse(out) as Told) }
+}
+
+describe('examples', () => {
+  it.each(projectFiles('examples/modules'))('%s', path => {
+    const leaks = path.includes('leak_on_purpose')
+    const { code, out, err } = mmtwin(['run', `${ROOT}${path}`])
+    expect([code, err]).toEqual([leaks ? 1 : 0, ''])
+    expect(out).toContain(leaks ? 'cache not destroyed: forgotten\n' : '\nnothing is left behind\n')
+    expect(out).toMatch(/\nthe machine is sound: all laws hold\n$/)
+  })
+})
+
+describe('modules as files', () => {
+  it('TypeScript imports TypeScript; what is written past the log goes to stderr', () => {
+    const path = file(
+      'importing.ts',
+      `import { size } from './helper.ts'
+       export function init(k: { pr_info(text: string): void }): number { console.log('aside'); k.pr_info(\`\${size}\`); return 0 }`,
+    )
+    expect(told(path)).toMatchObject({ code: 0, log: ['48'], clean: true, err: 'aside\n' })
+  })
+
+  it('plain JavaScript, on another machine', () => {
+    const path = file('plain.mjs', 'export const init = k => k.pr_info(`${k.kmap(k.alloc_page(k.GFP_ATOMIC))}`)')
+    const { code, log, leaks } = told(path, '--kernel', '6.1-i386', '--memory', '128M')
+    expect([code, log.length, leaks.length]).toEqual([1, 1, 2])
+    expect(log[0]).toMatch(/^c[0-9a-f]{7}$/)
+  })
+
+  it('one that loops is stopped, and its machine is sound', () => {
+    const path = file('loop.ts', 'export function init(k) { k.kmalloc(8, k.GFP_KERNEL); for (;;); }')
+    expect(told(path, '--timeout', '2')).toMatchObject({
+      code: 1,
+      error: 'did not end within 2 s',
+      faults: [],
+      clean: false,
+    })
+  })
+
+  it('one that loops while it is loaded', () => {
+    expect(told(file('load.mjs', 'for (;;);'), '--timeout', '1')).toMatchObject({ code: 1, faults: [] })
+  })
+
+  it('one that ends its process ends its thread', () => {
+    const path = file('exit.ts', 'export const init = () => process.exit(3)')
+    expect(told(path)).toMatchObject({ code: 1, error: 'ended its thread with code 3', faults: [] })
+  })
+
+  it('one that calls for ever is stopped by its calls', () => {
+    const path = file('calls.ts', 'export function init(k) { for (;;) k.kfree(k.kmalloc(8, k.GFP_KERNEL)) }')
+    expect(told(path, '--calls', '1000').error).toContain('stopped after 1000 calls')
+  })
+
+  it.each<[string, string, RegExp]>([
+    ['broken.ts', 'export function init(', /^mmtwin: .*broken\.ts: /],
+    ['enum.ts', 'enum A { B }\nexport const init = () => A.B', /^mmtwin: .*enum\.ts: .*enum/],
+    ['throws.ts', "throw new Error('at once')", /^mmtwin: .*throws\.ts: at once\n$/],
+    ['lost.ts', "import './nonesuch.ts'", /^mmtwin: .*nonesuch\.ts/],
+    ['machine.ts', "export const machine = { memory: 'lots' }", /^mmtwin: .*machine\.ts: machine description: /],
+  ])('%s: one sentence, exit 2', (name, text, sentence) => {
+    const { code, out, err } = mmtwin(['run', file(name, text)])
+    expect([code, out]).toEqual([2, ''])
+    expect(err).toMatch(sentence)
+    expect(err.trim().split('\n')).toHaveLength(1)
+  })
+
+  it('a file that is not there, or a folder', () => {
+    expect(mmtwin(['run', '/nonesuch.ts'])).toMatchObject({
+      code: 2,
+      err: 'mmtwin: /nonesuch.ts: no such file or folder\n',
+    })
+  })
+})
+
+describe('files of the allocators', () => {
+  it('slabinfo and vmallocinfo are there for who looks', () => {
+    const { code, out } = mmtwin(['boot', '--memory', '64M', '--', 'cat', '/proc/slabinfo'])
+    expect(code).toBe(0)
+    expect(out).toMatch(/^slabinfo - version: 2\.1\n# name /)
+    expect(out).toMatch(/\nkmalloc-64 +\d+ +\d+ +64 +64 +1 : tunables/)
+    expect(mmtwin(['boot', '--', 'cat', 'vmallocinfo']).code).toBe(0)
+  })
+})
