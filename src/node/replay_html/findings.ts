@@ -89,7 +89,8 @@ function predicted(prediction: Prediction | null): Finding | null {
   if (sameFrame === allocations) {
     const all = `${integer(allocations)} allocations`
     const text = `Choosing for itself, the twin named the very frame that the machine took in each of ${all}; ${basis(prediction)}.`
-    return finding('predict', 'good', text, `the recorded frame in each of ${all}`)
+    const brief = `the recorded frame in each of ${all} (${integer(prediction.recycled)} of frames freed on the way)`
+    return finding('predict', 'good', text, brief)
   }
   const frame = percent(sameFrame, allocations)
   const zone = percent(prediction.sameZone, allocations)
