@@ -69,7 +69,7 @@ export function create_image(tables: Tables, plan: Plan, shared = true): Image {
 /** Views over a buffer that `create_image` made, here or in another thread. */
 export function attach_image(tables: Tables, buffer: ArrayBufferLike): Image {
   if (buffer.byteLength < HEADER_BYTES) throw new RangeError(`not an image: ${buffer.byteLength} bytes`)
-  const [magic, format, length] = new Uint32Array(buffer, 0, 4) as unknown as [number, number, number]
+  const [magic = 0, format = 0, length = 0] = new Uint32Array(buffer, 0, 4)
   if (magic !== MAGIC) throw new RangeError('not an image: the first four bytes are not its magic number')
   if (format !== IMAGE_FORMAT) throw new RangeError(`image format ${format}: this program reads format ${IMAGE_FORMAT}`)
   const plan = JSON.parse(decode(new Uint8Array(buffer, HEADER_BYTES, length))) as Plan

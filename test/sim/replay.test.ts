@@ -76,6 +76,31 @@ it("writes the twin's own trace, which replays as what it is", async () => {
   }
 })
 
+/** Goals that are not reached yet, with reasons in docs/fidelity.md. Who reaches one must take it off this list. */
+const KNOWN_MISSES: Readonly<Record<string, readonly string[]>> = {
+  '6.1.0-50-amd64/trace/pressure-mglru-zipf-320M/trace-zipf': ['unexplained'],
+  '6.1.0-50-amd64/trace/pressure-uniform-512M-s2/trace-uniform': ['unexplained'],
+  '6.1.0-50-amd64/trace/sort-320M/trace-sort-big': ['blocks'],
+  '6.12.117+deb12-amd64/trace/boot-pages-512M-s1/trace-boot': ['free'],
+  '6.12.117+deb12-amd64/trace/oom-256M-noswap/trace-oom': ['free', 'blocks'],
+  '6.12.117+deb12-amd64/trace/pressure-uniform-classic-320M/trace-uniform': ['blocks', 'zone'],
+}
+
+/** The goals of a replay, alike for every trace: nothing unexplained, no frame wrong, free pages of each zone within
+ * 0.5 %, free blocks (weighed by size) within 10 %, zone and migrate type of 99 % of the allocations. */
+function missedGoals({ follow, predict }: ReplayReport): string[] {
+  const { zones, allocations, sameZone, sameMigratetype } = predict!
+  const goals: readonly (readonly [string, boolean])[] = [
+    ['unexplained', follow.zones.every(({ unexplained }) => unexplained === 0)],
+    ['frames', follow.framesWrong === 0],
+    ['free', zones.every(({ freeError }) => (freeError ?? 0) <= 0.005)],
+    ['blocks', zones.every(({ blocksError }) => (blocksError ?? 0) <= 0.1)],
+    ['zone', sameZone >= 0.99 * allocations],
+    ['migratetype', sameMigratetype >= 0.99 * allocations],
+  ]
+  return goals.filter(([, reached]) => !reached).map(([goal]) => goal)
+}
+
 describeShared('recorded traces', () => {
   const stock = join(SHARED ?? '', 'truth/stock')
   const traces = SHARED
@@ -88,6 +113,7 @@ describeShared('recorded traces', () => {
     const report = await replayTrace(join(stock, trace))
     expectFollowed(report, trace)
     expectPredicted(report, trace)
+    expect(missedGoals(report)).toEqual(KNOWN_MISSES[trace.replace('/trace.txt.gz', '')] ?? [])
   })
 
   function expectFollowed({ follow }: ReplayReport, trace: string): void {
