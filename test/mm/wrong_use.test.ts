@@ -15,7 +15,7 @@ import {
 } from '../../src/mm/gfp.ts'
 import { LOCK_PCP, LOCK_ZONE, pcp_spin_lock, pcp_spin_unlock, zone_lock, zone_unlock } from '../../src/mm/locks.ts'
 import type { Sys } from '../../src/mm/mmzone.ts'
-import { __free_pages, alloc_pages } from '../../src/mm/page_alloc/alloc_pages.ts'
+import { __alloc_pages, __free_pages, alloc_pages } from '../../src/mm/page_alloc/alloc_pages.ts'
 import { drain_local_pages } from '../../src/mm/page_alloc/pcp.ts'
 import { changed, columns, firstZone, lists } from '../notation.ts'
 import { oneZone } from './machine.ts'
@@ -170,5 +170,15 @@ describe('locks', () => {
     drain_local_pages(sys)
     expect(taken()).toEqual([3, 3])
     expect(lists(sys)).toContain('6:192')
+  })
+})
+
+describe('a node that the machine does not have', () => {
+  it.each([0, 5])('is refused with the numbers at order %i, and nothing changes', order => {
+    const { sys } = busy()
+    const before = columns(sys)
+    for (const nid of [-1, 1, 7]) expect(() => __alloc_pages(sys, GFP_KERNEL, order, nid)).toThrow(RangeError)
+    expect(changed(sys, before)).toEqual([])
+    expect(check(sys)).toEqual([])
   })
 })

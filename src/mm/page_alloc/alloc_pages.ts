@@ -257,6 +257,8 @@ function alloc_pages_general(
   preferred_nid: number,
   nodemask: Uint8Array | null,
 ): number {
+  if (preferred_nid >>> 0 >= sys.nr_nodes)
+    throw new RangeError(`node ${preferred_nid}: this machine has nodes 0 to ${sys.nr_nodes - 1}`)
   if (order >>> 0 >= sys.NR_PAGE_ORDERS) {
     warn_order(sys, gfp, order)
     return NIL
