@@ -1,4 +1,5 @@
 // All kernel profiles by name, and the one that fits a release string.
+import { find_low_pfn_range } from '../arch/x86/init_32.ts'
 import type { Kernel } from '../mm/kernel.ts'
 import { alpha_2_6 } from './alpha_2_6.ts'
 import { i386_6_1, i386_6_1_2g, i386_6_1_pae } from './i386_6_1.ts'
@@ -48,4 +49,17 @@ export function kernel_for_release(release: string, arch: string): Kernel | null
 function version(release: string): number {
   const match = /^(\d{1,3})\.(\d{1,3})/.exec(release)
   return match ? Number(match[1]) * 1000 + Number(match[2]) : -1
+}
+
+/** The same kernel with the direct map begun lower, where a profile has it, since `low_pfns` frames of low memory do not
+ * fit under `vmalloc=` bytes (0 = not given) as it is. @ours */
+export function kernel_with_room(kernel: Kernel, low_pfns: number, vmalloc: number): Kernel {
+  // The fewer CPUs a kernel was built for, the higher its vmalloc area ends, and low memory with it.
+  const VMALLOC_END = 2 ** 32
+  const fits = (other: Kernel): boolean =>
+    other.arch === kernel.arch &&
+    other.release === kernel.release &&
+    other.pgtable_levels === kernel.pgtable_levels &&
+    find_low_pfn_range({ ...other, VMALLOC_END }, low_pfns, { vmalloc, highmem: -1 }).max_low_pfn >= low_pfns
+  return fits(kernel) ? kernel : (all.find(fits) ?? kernel)
 }

@@ -1,8 +1,9 @@
 // Which kernel wrote a captured folder: the profile of its release and architecture, with the switches that the files
 // themselves tell (a zone, a migrate type, a counter is there or not).
-import { kernel_for_release, with_config } from '../kernels/index.ts'
+import { kernel_for_release, kernel_with_room, with_config } from '../kernels/index.ts'
 import type { Kernel, KernelConfig } from '../mm/kernel.ts'
 import type { Snapshot } from '../report/snapshot.ts'
+import { parseCommandLine } from './command_line.ts'
 
 /** The kernel of a snapshot; a RangeError says which file would be needed, or that there is no profile. */
 export function kernelOfSnapshot(snapshot: Snapshot): Kernel {
@@ -11,13 +12,22 @@ export function kernelOfSnapshot(snapshot: Snapshot): Kernel {
     throw new RangeError('no file of this snapshot tells the architecture: version or zoneinfo is needed')
   // Without `version`, a row that only newer kernels print tells them from older ones.
   const promo = snapshot.zoneinfo?.zones.some(({ pages }) => pages.promo !== undefined) ?? false
-  const base = kernel_for_release(release ?? (promo ? '6.12' : '6.1'), arch)
+  const profile = kernel_for_release(release ?? (promo ? '6.12' : '6.1'), arch)
+  const base = profile && kernel_with_room(profile, lowMemory(snapshot), vmallocOption(snapshot))
   if (!base) throw new RangeError(`no kernel profile for release ${release} on ${arch}`)
   const config = { ...switchesOfZones(snapshot), ...switchesOfCounters(snapshot) }
   const changed = Object.entries(config).some(([name, value]) => base.config[name as keyof KernelConfig] !== value)
   const orders = ordersOf(snapshot) ?? base.NR_PAGE_ORDERS
   return changed || orders !== base.NR_PAGE_ORDERS ? with_config(base, config, { NR_PAGE_ORDERS: orders }) : base
 }
+
+/** Frames below the end of the zones that the direct map reaches. */
+function lowMemory({ zoneinfo }: Snapshot): number {
+  const low = zoneinfo?.zones.filter(({ name, pages }) => pages.present > 0 && (name === 'DMA' || name === 'Normal'))
+  return Math.max(0, ...(low ?? []).map(({ startPfn, pages }) => startPfn + pages.spanned))
+}
+
+const vmallocOption = ({ cmdline }: Snapshot): number => (cmdline ? parseCommandLine(cmdline).vmalloc : 0)
 
 function ordersOf({ buddyinfo, pagetypeinfo }: Snapshot): number | null {
   return buddyinfo?.zones[0]?.free.length ?? (pagetypeinfo && pagetypeinfo.orders > 0 ? pagetypeinfo.orders : null)

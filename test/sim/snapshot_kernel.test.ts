@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { readSnapshot, type Snapshot } from '../../src/report/snapshot.ts'
 import { boot_zones_from_snapshot } from '../../src/sim/boot.ts'
 import { kernelOfSnapshot } from '../../src/sim/snapshot_kernel.ts'
-import { bootFolders } from '../../src/verify/boot_folder.ts'
+import { bootFolders, readBootFolder } from '../../src/verify/boot_folder.ts'
 import { filesBelow } from '../recordings.ts'
 import { describeShared, SHARED } from '../shared.ts'
 
@@ -35,5 +35,16 @@ describeShared('recordings of real kernels', () => {
       expect([...populated.counters.keys()], name).toEqual(zone)
       expect([...snapshot.zoneinfo!.nodes[0]!.counters.keys()], name).toEqual([...proc.node_stat])
     }
+  })
+
+  test('the split of a 32-bit kernel follows from its low memory', () => {
+    const folders = bootFolders(filesBelow(`${SHARED}/truth`)).filter(({ files }) => files.has('const.jsonl'))
+    const offsets = folders.map(folder => {
+      const recorded = /"PAGE_OFFSET","v":"?(0x[0-9a-f]{8})\b/.exec(folder.files.get('const.jsonl')!.text())
+      return [recorded ? Number(recorded[1]) : 0, kernelOfSnapshot(readBootFolder(folder).snapshot).PAGE_OFFSET]
+    })
+    const narrow = offsets.filter(([recorded]) => recorded !== 0)
+    expect(new Set(narrow.map(([recorded]) => recorded))).toEqual(new Set([0xc0000000, 0x80000000]))
+    for (const [recorded, ours] of narrow) expect(ours).toBe(recorded)
   })
 })
