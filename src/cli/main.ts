@@ -11,6 +11,7 @@ import { oneLine } from './text.ts'
 const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
   boot: async () => (await import('./boot.ts')).registerBoot,
   replay: async () => (await import('./replay.ts')).registerReplay,
+  record: async () => (await import('./record.ts')).registerRecord,
   run: async () => (await import('./run.ts')).registerRun,
   verify: async () => (await import('./verify.ts')).registerVerify,
   where: async () => (await import('./where.ts')).registerWhere,
