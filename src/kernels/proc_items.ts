@@ -9,6 +9,7 @@ export interface ProcGeneration {
   readonly without: readonly string[]
   readonly vmstat_memmap: boolean
   readonly zoneinfo_promo: boolean
+  readonly kmemleak_crc: boolean
 }
 
 /** 6.1 counts demotions as events. */
@@ -30,6 +31,7 @@ export const proc_6_1: ProcGeneration = {
   ],
   vmstat_memmap: false,
   zoneinfo_promo: false,
+  kmemleak_crc: false,
 }
 
 /** 6.12 counts demotions per node. */
@@ -37,6 +39,7 @@ export const proc_6_12: ProcGeneration = {
   without: ['event:pgdemote_kswapd', 'event:pgdemote_direct', 'event:pgdemote_khugepaged'],
   vmstat_memmap: true,
   zoneinfo_promo: true,
+  kmemleak_crc: true,
 }
 
 /** Names that exist only with a switch; a name may start like several of them. */
@@ -96,5 +99,6 @@ export function kernel_proc(
     vm_events: VM_EVENTS.filter(has('event')),
     vmstat_memmap: generation.vmstat_memmap,
     zoneinfo_promo: generation.zoneinfo_promo,
+    kmemleak_crc: generation.kmemleak_crc,
   }
 }

@@ -34,6 +34,7 @@ export const DEBIAN_AMD64: KernelConfig = {
   SLUB_CPU_PARTIAL: true,
   DEBUG_SLAB: false,
   KASAN: false,
+  DEBUG_KMEMLEAK: false,
   SLAB_FREELIST_HARDENED: true,
   SLAB_FREELIST_RANDOM: true,
   SLUB_KMALLOC_REDZONE: false,

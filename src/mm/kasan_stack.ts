@@ -2,7 +2,6 @@
 // A stack is text, a line a function, the innermost first, as symbol_name prints them; its handle is what objects keep.
 // Law: equal stacks have one handle. A full depot gives 0, "not available", as the kernel's does.
 
-import { kasan_enabled } from './kasan_shadow.ts'
 import { TASK_COMM_LEN } from './kasan_tables.ts'
 import { symbol_name, text_number } from './kernel_text.ts'
 import type { Sys } from './mmzone.ts'
@@ -24,7 +23,8 @@ export function kasan_comm(sys: Sys): string {
 
 /** Says through which calls whatever follows happens; none = only its caller is known. @ours */
 export function kasan_set_stack(sys: Sys, frames: readonly string[]): void {
-  if (kasan_enabled(sys)) sys.kasan_state.stack[0] = frames.length === 0 ? 0 : stack_depot_save(sys, frames)
+  if (sys.kasan_state.stack.length > 0)
+    sys.kasan_state.stack[0] = frames.length === 0 ? 0 : stack_depot_save(sys, frames)
 }
 
 /** The handle of the stack that led here. @kernel mm/kasan/common.c:kasan_save_stack */

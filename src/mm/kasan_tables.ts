@@ -98,11 +98,13 @@ export function kasan_rows(
   pages: number = NR_KASAN_SHADOW_PAGES,
 ): { [Name in keyof typeof KASAN_TABLES]: number } {
   const on = Number(kernel.config.KASAN)
+  // Who runs, and the depot of stacks, are kmemleak's, too.
+  const depot = Number(kernel.config.KASAN || kernel.config.DEBUG_KMEMLEAK)
   return {
-    kasan_state: on,
+    kasan_state: depot,
     kasan_page: on * 2 * pages,
-    kasan_stack: on * STACKS,
-    kasan_text: on * TEXT_BYTES,
+    kasan_stack: depot * STACKS,
+    kasan_text: depot * TEXT_BYTES,
     kasan_global: on * GLOBALS,
     kasan_qlist: on * (cpus + QUARANTINE_BATCHES),
     kasan_shadow: on * (frames * 2 ** (kernel.PAGE_SHIFT - KASAN_SHADOW_SCALE_SHIFT) + pages * KASAN_SHADOW_PAGE),

@@ -45,6 +45,8 @@ export interface KernelConfig {
   readonly DEBUG_SLAB: boolean
   /** Generic KASAN: every slab object has room for its records behind it. */
   readonly KASAN: boolean
+  /** kmemleak: what is allocated is noted, and looked for by whoever scans. */
+  readonly DEBUG_KMEMLEAK: boolean
   /** Free pointers in objects are mixed with a number of the cache and their own address. */
   readonly SLAB_FREELIST_HARDENED: boolean
   /** Objects of a new slab are free in a random order. */
@@ -73,6 +75,8 @@ export interface KernelProc {
   readonly vm_events: readonly VmEventItem[]
   /** vmstat has nr_memmap_pages and nr_memmap_boot_pages behind the dirty thresholds (6.12). */
   readonly vmstat_memmap: boolean
+  /** kmemleak prints the check of a leak's bytes (6.12). */
+  readonly kmemleak_crc: boolean
   /** zoneinfo prints the promo watermark and the bounds of the per-CPU high mark (6.12). */
   readonly zoneinfo_promo: boolean
 }

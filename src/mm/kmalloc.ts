@@ -16,12 +16,13 @@ import { warn } from './kernel_taint.ts'
 import { KMALLOC_MAX_CACHE_SIZE, kmalloc_index } from './kmalloc_caches.ts'
 import { KMALLOC_TYPE_NUMBERS } from './kmalloc_types.ts'
 import { trace_address } from './kmem_cache.ts'
+import { kmemleak_alloc, kmemleak_alloc_recursive, kmemleak_free } from './kmemleak.ts'
 import { might_alloc } from './might_alloc.ts'
 import { PAGE_USED, PG } from './mm_types.ts'
 import { page_zone, type Sys } from './mmzone.ts'
 import { __free_pages, alloc_pages_node } from './page_alloc/alloc_pages.ts'
 import { memset, read_u8, write_u8 } from './physmem.ts'
-import { NO_CACHE, NUMA_NO_NODE } from './slab_allocator.ts'
+import { type DirectKmalloc, NO_CACHE, NUMA_NO_NODE } from './slab_allocator.ts'
 import { slab_allocator } from './slab_allocators.ts'
 import { size_order } from './slab_common.ts'
 import { SLAB_RED_ZONE } from './slab_flags.ts'
@@ -69,14 +70,22 @@ export function kmalloc_node(sys: Sys, size: number, gfp: Gfp, node: number): Pa
   const allocator = slab_allocator(sys)
   might_alloc(sys, gfp)
   if (size === 0) return ZERO_SIZE_PTR
-  if (allocator.kmalloc !== null && size > 0) return allocator.kmalloc.kmalloc(sys, size, gfp, node)
+  if (allocator.kmalloc !== null && size > 0) return kmalloc_direct(sys, allocator.kmalloc, size, gfp, node)
   if (size < 0 || size > KMALLOC_MAX_CACHE_SIZE(sys.kernel)) return kmalloc_large(sys, size, gfp, node)
   const cache = kmalloc_slab(sys, size, gfp)
   if (cache === NO_CACHE) return 0
   const object =
     sys.kernel.slab === 'SLUB' ? slab_alloc_node(sys, cache, gfp, node, size) : allocator.alloc(sys, cache, gfp, node)
+  if (sys.debug_kmemleak) kmemleak_alloc_recursive(sys, cache, object, '__kmem_cache_alloc_node')
   const bytes = sys.kmem_cache.size[cache]!
   sys.trace.kmalloc?.(sys.slab_state.caller[0]!, trace_address(sys, object), size, bytes, gfp, node)
+  return object
+}
+
+/** Memory of an allocator that has no caches for it. @kernel mm/slob.c:__do_kmalloc_node */
+function kmalloc_direct(sys: Sys, { kmalloc: take }: DirectKmalloc, size: number, gfp: Gfp, node: number): Paddr {
+  const object = take(sys, size, gfp, node)
+  if (sys.debug_kmemleak && object !== 0) kmemleak_alloc(sys, object, size, 1, '__kmalloc')
   return object
 }
 
@@ -94,6 +103,7 @@ function kmalloc_large(sys: Sys, size: number, gfp: number, node: number): numbe
   const object = pfn < 0 ? 0 : pfn * 2 ** sys.kernel.PAGE_SHIFT
   if (pfn >= 0) {
     account_large(sys, pfn, 2 ** order)
+    if (sys.debug_kmemleak) kmemleak_alloc(sys, object, size, 1, '__kmalloc_large_node')
     if ((gfp & __GFP_ZERO) !== 0) memset(sys, object, 0, 2 ** (sys.kernel.PAGE_SHIFT + order))
   }
   const bytes = 2 ** (sys.kernel.PAGE_SHIFT + order)
@@ -155,6 +165,7 @@ export function ksize(sys: Sys, object: Paddr): number {
 export function kfree(sys: Sys, object: Paddr): void {
   sys.trace.kfree?.(sys.slab_state.caller[0]!, trace_address(sys, object))
   if (object === 0 || object === ZERO_SIZE_PTR) return
+  if (sys.debug_kmemleak) kmemleak_free(sys, object)
   const allocator = slab_allocator(sys)
   const cache = allocator.cache_of(sys, object)
   if (cache !== NO_CACHE) {

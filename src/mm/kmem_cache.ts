@@ -22,6 +22,7 @@ import {
   set_kmem_cache_name,
   slab_setup_of,
 } from './kmem_cache_rows.ts'
+import { kmemleak_alloc_recursive, kmemleak_free } from './kmemleak.ts'
 import { might_alloc } from './might_alloc.ts'
 import type { Sys } from './mmzone.ts'
 import { type KmemCache, NO_CACHE, NUMA_NO_NODE } from './slab_allocator.ts'
@@ -264,6 +265,7 @@ export function kmem_cache_alloc_node(sys: Sys, cache: KmemCache, gfp: Gfp, node
     sys.kernel.slab === 'SLUB'
       ? slab_alloc_node(sys, cache, gfp, node, ALL_BYTES)
       : slab_allocator(sys).alloc(sys, cache, gfp, node)
+  if (sys.debug_kmemleak) kmemleak_alloc_recursive(sys, cache, object, 'kmem_cache_alloc')
   if (sys.trace.kmem_cache_alloc !== undefined) trace_alloc(sys, cache, object, gfp, node)
   return object
 }
@@ -292,6 +294,7 @@ export function kmem_cache_free(sys: Sys, cache: KmemCache, object: Paddr): void
     return
   }
   sys.trace.kmem_cache_free?.(sys.slab_state.caller[0]!, trace_address(sys, object))
+  if (sys.debug_kmemleak) kmemleak_free(sys, object)
   if (sys.kernel.slab === 'SLUB') slab_free(sys, cache, object)
   else slab_allocator(sys).free(sys, cache, object)
 }
@@ -307,14 +310,19 @@ export function kmem_cache_alloc_bulk(
   if (!(count >= 0 && count <= objects.length))
     throw new RangeError(`${count} objects asked for, with room for ${objects.length}`)
   if (!exists(sys, cache, 'kmem_cache_alloc_bulk')) return 0
-  return slab_allocator(sys).alloc_bulk(sys, cache, gfp & sys.machine.gfp_allowed_mask[0]!, count, objects)
+  const got = slab_allocator(sys).alloc_bulk(sys, cache, gfp & sys.machine.gfp_allowed_mask[0]!, count, objects)
+  if (sys.debug_kmemleak)
+    for (let at = 0; at < got; at++) kmemleak_alloc_recursive(sys, cache, objects[at]!, 'kmem_cache_alloc_bulk')
+  return got
 }
 
 /** Gives the first `count` objects back at once. @kernel mm/slub.c:kmem_cache_free_bulk */
 export function kmem_cache_free_bulk(sys: Sys, cache: KmemCache, count: number, objects: Float64Array): void {
   if (!(count >= 0 && count <= objects.length))
     throw new RangeError(`${count} objects to free, ${objects.length} are given`)
-  if (exists(sys, cache, 'kmem_cache_free_bulk')) slab_allocator(sys).free_bulk(sys, cache, count, objects)
+  if (!exists(sys, cache, 'kmem_cache_free_bulk')) return
+  if (sys.debug_kmemleak) for (let at = 0; at < count; at++) kmemleak_free(sys, objects[at]!)
+  slab_allocator(sys).free_bulk(sys, cache, count, objects)
 }
 
 /** Gives the pages of empty slabs back; 0 = the cache has no slab left. @kernel mm/slab_common.c:kmem_cache_shrink */

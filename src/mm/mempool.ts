@@ -14,6 +14,7 @@ import {
   __GFP_ZERO,
   GFP_KERNEL,
 } from './gfp.ts'
+import { kmemleak_update_trace } from './kmemleak.ts'
 import { might_sleep } from './might_sleep.ts'
 import type { Sys } from './mmzone.ts'
 
@@ -167,7 +168,9 @@ function try_alloc(sys: Sys, pool: Mempool, gfp: Gfp): number {
   const { nil, alloc } = functions_of(sys, pool)
   const element = alloc(sys, gfp, sys.mempool.pool_data[pool]!)
   if (element !== nil || sys.mempool.curr_nr[pool] === 0) return element
-  return remove_element(sys, pool)
+  const kept = remove_element(sys, pool)
+  if (sys.debug_kmemleak) kmemleak_update_trace(sys, kept)
+  return kept
 }
 
 /** Gives an element back: to the reserve while that is not full, else to the underlying allocator. Nil is accepted.

@@ -9,6 +9,7 @@ import type { Probes } from '../trace/probes.ts'
 import { KASAN_TABLES, kasan_rows } from './kasan_tables.ts'
 import type { Kernel } from './kernel.ts'
 import { KERNEL_STACK_TABLES, kernel_stack_rows } from './kernel_stack_tables.ts'
+import { KMEMLEAK_TABLES, kmemleak_rows } from './kmemleak_tables.ts'
 import { MEMPOOL, MEMPOOL_ELEMENT, NR_MEMPOOL_ELEMENTS, NR_MEMPOOLS } from './mempool_tables.ts'
 import { LINK, PAGE } from './mm_types.ts'
 import { PKMAP_TABLES, pkmap_rows } from './page_address_map.ts'
@@ -17,6 +18,7 @@ import { PGTABLE_STATE } from './pgtable_types.ts'
 import { NR_PHYSMEM_SLOTS, PHYSMEM, PHYSMEM_SLOT, PHYSMEM_STATE } from './physmem_table.ts'
 import type { Reclaim } from './reclaim.ts'
 import { SEGMENT } from './segment_types.ts'
+import type { Shape } from './shape.ts'
 import { SLAB_SLAB_TABLES, slab_slab_rows } from './slab_slab_tables.ts'
 import { NR_KMEM_CACHES, SLAB_TABLES, slab_list_heads, slab_rows } from './slab_tables.ts'
 import { SLOB_TABLES, slob_rows } from './slob_tables.ts'
@@ -48,6 +50,7 @@ import { VMALLOC_TABLES, vmalloc_rows } from './vmalloc_types.ts'
 import { NODE_STAT_ITEMS, NR_VM_ZONE_STAT_ITEMS, NUMA_STAT_ITEMS, pgalloc_events, VM_EVENTS } from './vmstat_item.ts'
 
 export { get_pageblock_migratetype, set_pageblock_migratetype } from './pageblock.ts'
+export type { Shape } from './shape.ts'
 export * from './tables.ts'
 
 /** Tables of the image, in the order in which they lie in it: small and hot ones first, those as long as memory last. */
@@ -77,6 +80,7 @@ export const TABLES = {
   ...PKMAP_TABLES,
   ...KERNEL_STACK_TABLES,
   ...KASAN_TABLES,
+  ...KMEMLEAK_TABLES,
   segment: SEGMENT,
   pgtable_state: PGTABLE_STATE,
   physmem_state: PHYSMEM_STATE,
@@ -90,27 +94,6 @@ export const TABLES = {
 
 type TableViews = { readonly [Name in keyof typeof TABLES]: Views<(typeof TABLES)[Name]> }
 
-/** How large a machine is; fixed at boot. */
-export interface Shape {
-  /** Frames to keep columns for: the first frame after the last memory. */
-  readonly max_pfn: number
-  readonly nr_nodes: number
-  readonly nr_cpus: number
-  /** Rows of pageblocks, where the kernel keeps them per zone; default: one row for each block of the frames. */
-  readonly nr_pageblocks?: number
-  /** Areas of the vmalloc address space that there can be. */
-  readonly nr_vmap_areas?: number
-  /** Frames whose bytes can be kept at once. */
-  readonly nr_physmem_slots?: number
-  /** Memory pools that may be at once, and elements that they may keep together. */
-  readonly nr_mempools?: number
-  readonly nr_mempool_elements?: number
-  /** Pages of KASAN's shadow outside the direct map, 32 KiB of addresses each. */
-  readonly nr_kasan_shadow_pages?: number
-  /** Caches of objects that may be at once. */
-  readonly nr_kmem_caches?: number
-}
-
 /** A machine: views of its image, its kernel's record, and numbers that follow from both and never change. */
 export interface Sys extends TableViews {
   readonly image: Image
@@ -123,6 +106,8 @@ export interface Sys extends TableViews {
   printk: ((line: string) => void) | null
   /** The reclaim room, where the machine has one. */
   reclaim: Reclaim | null
+  /** Whether allocations are noted by kmemleak. */
+  readonly debug_kmemleak: boolean
   readonly nr_frames: number
   readonly nr_nodes: number
   readonly nr_cpus: number
@@ -214,6 +199,7 @@ function plan_rows(kernel: Kernel, shape: Shape): Plan['rows'] {
     ...pkmap_rows(kernel.config.HIGHMEM, shape.nr_cpus),
     ...kernel_stack_rows(shape.nr_cpus),
     ...kasan_rows(kernel, frames, shape.nr_cpus, shape.nr_kasan_shadow_pages),
+    ...kmemleak_rows(kernel, shape.nr_kmemleak_objects),
     ...vmalloc_rows(shape.nr_cpus, shape.nr_vmap_areas),
     pgtable_state: 1,
     physmem_state: 1,
@@ -307,6 +293,9 @@ function sys_of(kernel: Kernel, image: Image): Sys {
     kasan_global: views.kasan_global,
     kasan_qlist: views.kasan_qlist,
     kasan_shadow: views.kasan_shadow,
+    kmemleak_state: views.kmemleak_state,
+    kmemleak_object: views.kmemleak_object,
+    kmemleak_area: views.kmemleak_area,
     pgtable_state: views.pgtable_state,
     physmem_state: views.physmem_state,
     physmem_slot: views.physmem_slot,
@@ -322,6 +311,7 @@ function sys_of(kernel: Kernel, image: Image): Sys {
     printk: null,
     reclaim: null,
     fast_path: null,
+    debug_kmemleak: kernel.config.DEBUG_KMEMLEAK,
     nr_frames: frames,
     nr_nodes: about.nr_nodes as number,
     nr_cpus: about.nr_cpus as number,

@@ -1,5 +1,6 @@
 // SLAB gives back what it keeps: all of a cache's (shrink), or, every two seconds on each CPU, a part of what nobody
 // used since (the reaper). Law: the reaper spares an array or a node that was used since it last came by.
+import { HZ } from './jiffies.ts'
 import type { Sys } from './mmzone.ts'
 import { drain_alien_array, slabs_destroy } from './slab_alloc.ts'
 import type { KmemCache } from './slab_allocator.ts'
@@ -7,8 +8,7 @@ import { type ArrayCache, alien_array, cpu_cache_of, drop_oldest, shared_array }
 import type { Slab } from './slab_desc.ts'
 import { type CacheNode, free_block, get_node, list_lock, take_last_free } from './slab_node.ts'
 
-/** Ticks of a second, seconds between two visits of the reaper to a CPU, and to a node. */
-export const HZ = 250
+/** Ticks between two visits of the reaper to a CPU, and to a node. */
 export const REAPTIMEOUT_AC: number = 2 * HZ
 export const REAPTIMEOUT_NODE: number = 4 * HZ
 

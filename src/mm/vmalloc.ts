@@ -5,6 +5,7 @@
 import { address_of, format_address } from '../base/address.ts'
 import { __GFP_DMA, __GFP_DMA32, __GFP_HIGHMEM, __GFP_NOWARN, __GFP_ZERO, GFP_KERNEL } from './gfp.ts'
 import { format_gfp } from './gfp_names.ts'
+import { kmemleak_vfree, kmemleak_vmalloc } from './kmemleak.ts'
 import { might_sleep } from './might_sleep.ts'
 import { PAGE_USED } from './mm_types.ts'
 import type { Sys } from './mmzone.ts'
@@ -25,6 +26,7 @@ import {
 import {
   VM_ALLOC,
   VM_ALLOW_HUGE_VMAP,
+  VM_DEFER_KMEMLEAK,
   VM_FLUSH_RESET_PERMS,
   VM_IOREMAP,
   VM_MAP,
@@ -58,6 +60,8 @@ export interface VmallocRequest {
   readonly gfp?: number
   readonly flags?: number
   readonly prot?: Pgprot
+  /** Pages that it must lie between; default: the vmalloc area. */
+  readonly range?: VmallocRange
   readonly caller?: string
 }
 
@@ -112,15 +116,17 @@ export function __vmalloc_node_range(sys: Sys, size: number, request: VmallocReq
 /** One attempt with entries of 2^shift bytes. */
 function vmalloc_try(sys: Sys, size: number, align: number, shift: number, request: VmallocRequest): number {
   const { gfp = GFP_KERNEL, flags = 0, caller = 'vmalloc' } = request
-  const { start, end } = sys.vmalloc
+  const { start, end } = request.range ?? { start: sys.vmalloc.start[0]!, end: sys.vmalloc.end[0]! }
   const vm_flags = VM_ALLOC | VM_UNINITIALIZED | flags
-  const vm = __get_vm_area_node(sys, size, align, shift, vm_flags, start[0]!, end[0]!, gfp, caller)
+  const vm = __get_vm_area_node(sys, size, align, shift, vm_flags, start, end, gfp, caller)
   if (vm === 0) {
     warn_vmalloc(sys, gfp, `size ${size}, vm_struct allocation failed`)
     return 0
   }
   if (!__vmalloc_area_node(sys, vm, shift, request)) return 0
   sys.vm_struct.flags[vm]! &= ~VM_UNINITIALIZED
+  if (sys.debug_kmemleak && (flags & VM_DEFER_KMEMLEAK) === 0)
+    kmemleak_vmalloc(sys, sys.vm_struct.addr[vm]!, Math.ceil(size / sys.page_bytes) * sys.page_bytes)
   return sys.vm_struct.addr[vm]!
 }
 
@@ -219,6 +225,7 @@ export function vfree(sys: Sys, page: number): void {
   const vm = owned_area(sys, page, 'vfree()')
   if (vm === 0) return
   const { vm_struct, vmalloc: space } = sys
+  if (sys.debug_kmemleak) kmemleak_vfree(sys, page)
   remove_vm_area(sys, page)
   if ((vm_struct.flags[vm]! & VM_FLUSH_RESET_PERMS) !== 0) vm_unmap_aliases(sys)
   for (const pfn of vm_area_pages(sys, vm)) __free_page(sys, pfn)

@@ -106,6 +106,7 @@ export const VM_KASAN = 0x80
 export const VM_FLUSH_RESET_PERMS = 0x100
 export const VM_MAP_PUT_PAGES = 0x200
 export const VM_ALLOW_HUGE_VMAP = 0x400
+export const VM_DEFER_KMEMLEAK = 0x800
 
 /** The trees of a machine. @ours */
 export function vmap_forest(sys: Sys): RbForest {

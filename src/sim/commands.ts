@@ -7,6 +7,7 @@ import type { Address } from '../base/address.ts'
 import type { Gfp, Order, Pfn } from '../base/units.ts'
 import { kernel_stack_alloc, kernel_stack_free, schedule } from '../mm/kernel_stack.ts'
 import { irq_enter, irq_exit, softirq_enter, softirq_exit, stack_call, stack_return } from '../mm/kernel_stack_chain.ts'
+import { kmemleak_scan_thread, kmemleak_write } from '../mm/kmemleak_debugfs.ts'
 import type { Sys } from '../mm/mmzone.ts'
 import {
   __get_free_page,
@@ -42,6 +43,7 @@ export type Command =
   | { readonly op: 'mm_core_init'; readonly cmdline: string }
   | { readonly op: 'drain_all_pages' }
   | { readonly op: 'sysctl'; readonly name: string; readonly value: string }
+  | { readonly op: 'kmemleak'; readonly text: string }
   | { readonly op: 'transparent_hugepage'; readonly enabled: boolean }
   | { readonly op: 'set_cpu'; readonly cpu: number }
   | { readonly op: 'tick'; readonly ticks: number }
@@ -82,6 +84,7 @@ const HANDLERS: Handlers = {
   mm_core_init: (sys, { cmdline }) => done(mm_core_init(sys, cmdline)),
   drain_all_pages: sys => done(drain_all_pages(sys)),
   sysctl: (sys, { name, value }) => ({ error: sysctl_write(sys, name, value) }),
+  kmemleak: (sys, { text }) => ({ error: kmemleak_write(sys, text) }),
   transparent_hugepage: (sys, { enabled }) => done(set_transparent_hugepage(sys, enabled)),
   set_cpu: (sys, { cpu }) => done((sys.machine.this_cpu[0] = cpu)),
   tick: (sys, { ticks }) => done(tick(sys, ticks)),
@@ -112,10 +115,11 @@ function new_task(sys: Sys, comm: string, nid: number | undefined): number {
   return kernel_stack_alloc(sys, comm, nid)
 }
 
-/** Time passes: every CPU folds its counters once in that time. */
+/** Time passes: every CPU folds its counters once in that time, and kmemleak's thread scans if it is due. */
 function tick(sys: Sys, ticks: number): void {
   sys.machine.jiffies[0]! += ticks
   for (let cpu = 0; cpu < sys.nr_cpus; cpu++) refresh_cpu_vm_stats(sys, cpu)
+  kmemleak_scan_thread(sys)
 }
 
 /** Does a command. @throws RangeError where the command is wrong; the machine is then as it was */
@@ -152,6 +156,7 @@ const REQUIRED: { readonly [Name in CommandName]: readonly string[] } = {
   mm_core_init: ['cmdline'],
   drain_all_pages: [],
   sysctl: ['name', 'value'],
+  kmemleak: ['text'],
   transparent_hugepage: ['enabled'],
   set_cpu: ['cpu'],
   tick: ['ticks'],

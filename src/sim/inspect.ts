@@ -1,4 +1,6 @@
 // The files of a running machine: /proc and /sys/devices/system/node, each made afresh from the state when it is read.
+
+import { kmemleak_text } from '../mm/kmemleak_debugfs.ts'
 import type { Sys } from '../mm/mmzone.ts'
 import { sysctl_names, sysctl_peek } from '../mm/sysctl.ts'
 import { writeBuddyinfo } from '../report/proc/buddyinfo.ts'
@@ -31,6 +33,7 @@ function allocatorFiles(sys: Sys): Readonly<Record<string, Reader>> {
   }
 }
 
+const KMEMLEAK = '/sys/kernel/debug/kmemleak'
 const NODES = '/sys/devices/system/node'
 const NODE_PARTS: readonly SysNodePart[] = ['cpulist', 'distance', 'meminfo', 'numastat', 'vmstat']
 
@@ -53,6 +56,7 @@ function files(sys: Sys, constants: Constants): Map<string, Reader> {
   const all = new Map<string, Reader>()
   for (const [path, text] of constants) all.set(path, () => text)
   for (const [name, reader] of Object.entries({ ...PROC, ...allocatorFiles(sys) })) all.set(`/proc/${name}`, reader)
+  if (sys.debug_kmemleak) all.set(KMEMLEAK, kmemleak_text)
   for (const name of sysctl_names(sys)) all.set(`/proc/sys/vm/${name}`, () => `${sysctl_peek(sys, name)}\n`)
   for (const [name, list] of Object.entries(NODE_LISTS)) all.set(`${NODES}/${name}`, () => `${writeList(list(sys))}\n`)
   for (const node of onlineNodes(sys))

@@ -5,6 +5,8 @@ import { setup_address_space } from '../arch/x86/setup_address_space.ts'
 import { check } from '../mm/check.ts'
 import { highmem_check } from '../mm/highmem.ts'
 import { kmem_cache_init, slab_check } from '../mm/kmem_cache.ts'
+import { kmemleak_init } from '../mm/kmemleak.ts'
+import { kmemleak_check } from '../mm/kmemleak_debugfs.ts'
 import { mempool_check } from '../mm/mempool.ts'
 import type { Sys } from '../mm/mmzone.ts'
 import { totalram_pages } from '../mm/page_alloc/setup.ts'
@@ -25,11 +27,14 @@ export function hasCaches(sys: Sys): boolean {
  * @kernel mm/mm_init.c:mm_core_init */
 export function mm_core_init(sys: Sys, cmdline: string): void {
   if (swapper_pg_dir(sys) < 0) setup_address_space(sys)
-  if (!hasCaches(sys)) kmem_cache_init(sys, { cmdline, totalram_pages: totalram_pages(sys) })
+  if (hasCaches(sys)) return
+  kmem_cache_init(sys, { cmdline, totalram_pages: totalram_pages(sys) })
+  kmemleak_init(sys, cmdline)
 }
 
 /** All broken laws of a machine, of every allocator that it has. */
 export function brokenLaws(sys: Sys): string[] {
   const caches = hasCaches(sys) ? slab_check(sys) : []
-  return [...check(sys), ...caches, ...vmalloc_check(sys), ...highmem_check(sys), ...mempool_check(sys)]
+  const spaces = [...vmalloc_check(sys), ...highmem_check(sys)]
+  return [...check(sys), ...caches, ...spaces, ...mempool_check(sys), ...kmemleak_check(sys)]
 }

@@ -1,5 +1,6 @@
 // The shell's words for time and settings: undo, redo, forks, differences, sysctl, the CPU that runs.
 
+import { kmemleak_text } from '../../mm/kmemleak_debugfs.ts'
 import type { Sys } from '../../mm/mmzone.ts'
 import { sysctl_names, sysctl_peek } from '../../mm/sysctl.ts'
 import type { Command } from '../commands.ts'
@@ -117,6 +118,18 @@ const hugepages: Builtin['run'] = (session, [word]) => {
   return session.do({ op: 'transparent_hugepage', enabled: word !== 'never' }).printed
 }
 
+/** Without a word, what the file says; else the word is written to it. */
+const kmemleak: Builtin['run'] = (session, [word]) => {
+  if (!session.machine.sys.debug_kmemleak)
+    throw new ShellFailure('this kernel has no kmemleak: give the machine "config": { "DEBUG_KMEMLEAK": true }')
+  session.initAllocators()
+  if (word === undefined) return kmemleak_text(session.machine.sys)
+  const { result, printed } = session.do({ op: 'kmemleak', text: word })
+  if (!result.error) return printed
+  const reason = result.error === -1 ? 'kmemleak is off' : 'invalid argument'
+  throw Object.assign(new ShellFailure(`kmemleak: ${word}: ${reason}`), { text: printed })
+}
+
 export const timeBuiltins: Readonly<Record<string, Builtin>> = {
   step: { usage: '[N]', about: 'does undone commands again', group: 'time', arity: [0, 1], run: step },
   back: { usage: '[N]', about: 'undoes commands', group: 'time', arity: [0, 1], run: back },
@@ -159,6 +172,13 @@ export const timeBuiltins: Readonly<Record<string, Builtin>> = {
     group: 'settings',
     arity: [1, 1],
     run: hugepages,
+  },
+  kmemleak: {
+    usage: '[scan|clear|off|scan=on|scan=off|scan=SECONDS|stack=on|stack=off|dump=ADDRESS]',
+    about: 'leaks that were found, or a word to kmemleak',
+    group: 'settings',
+    arity: [0, 1],
+    run: kmemleak,
   },
   set_cpu: {
     usage: '[CPU]',
