@@ -30,6 +30,7 @@ export interface KernelRecord extends PageAllocRules {
   readonly VMALLOC_END: number
   readonly DMA_LIMIT: number
   readonly movable_shares_min_free: boolean
+  readonly split_rss_counting: boolean
   readonly slab: Kernel['slab']
   readonly config: KernelConfig
   readonly zone_set_pageset_high_and_batch: (sys: Sys, zone: number) => void

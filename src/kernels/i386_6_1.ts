@@ -28,6 +28,8 @@ export const RECORD_I386_6_1: KernelRecord = {
     ZONE_DEVICE: false,
     DEFERRED_STRUCT_PAGE_INIT: false,
     VMAP_STACK: false,
+    MEM_SOFT_DIRTY: false,
+    HIGHPTE: true,
   },
 }
 

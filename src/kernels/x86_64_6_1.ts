@@ -44,6 +44,8 @@ export const DEBIAN_AMD64: KernelConfig = {
   THREAD_INFO_IN_TASK: true,
   SCHED_STACK_END_CHECK: true,
   DEBUG_STACKOVERFLOW: false,
+  MEM_SOFT_DIRTY: true,
+  HIGHPTE: false,
 }
 
 /** Record of `6.1-x86_64`. */
@@ -64,6 +66,7 @@ export const RECORD_X86_64_6_1: KernelRecord = {
   VMALLOC_END: 0,
   DMA_LIMIT: 16 * MiB,
   movable_shares_min_free: true,
+  split_rss_counting: true,
   slab: 'SLUB',
   config: DEBIAN_AMD64,
   ...page_alloc_6_1,

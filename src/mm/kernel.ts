@@ -65,6 +65,10 @@ export interface KernelConfig {
   readonly SCHED_STACK_END_CHECK: boolean
   /** i386: an interrupt reports a stack that has little room left. */
   readonly DEBUG_STACKOVERFLOW: boolean
+  /** Entries of page tables say whether a page was written since somebody last asked. */
+  readonly MEM_SOFT_DIRTY: boolean
+  /** i386: page tables of processes may lie in high memory. */
+  readonly HIGHPTE: boolean
 }
 
 /** What the kernel has in /proc, in the order in which it prints it. */
@@ -176,6 +180,8 @@ export interface Kernel extends PageAllocRules {
   zone_set_pageset_high_and_batch(sys: Sys, zone: number): void
   /** Whether ZONE_MOVABLE takes a share of min_free_kbytes (6.1) or not (6.12). */
   readonly movable_shares_min_free: boolean
+  /** Tasks collect counts of resident pages and add them up every 64 faults (until 6.1). */
+  readonly split_rss_counting: boolean
   /** First virtual address of the direct map, an exact double (x86_64: 5-level kernels have it lower). */
   readonly PAGE_OFFSET: number
   /** Levels of page tables, 2 … 5. */

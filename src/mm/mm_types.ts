@@ -57,3 +57,10 @@ export const PG = {
   movable: 1 << 24,
   table: 1 << 25,
 } as const
+
+/** Second meanings of bits. @kernel include/linux/page-flags.h */
+export const PG_swapcache: number = PG.owner_priv_1
+export const PG_anon_exclusive: number = PG.mappedtodisk
+export const PG_readahead: number = PG.reclaim
+/** Of the first tail of a huge page: some of its pages are mapped by entries of their own, too. */
+export const PG_double_map: number = PG.workingset

@@ -46,6 +46,8 @@ import {
   ZONE_STAT_DIFF,
   ZONELIST,
 } from './tables.ts'
+import type { VmSeams } from './vm_seams.ts'
+import { VM_TABLES, vm_rows } from './vm_tables.ts'
 import { VMALLOC_TABLES, vmalloc_rows } from './vmalloc_types.ts'
 import { NODE_STAT_ITEMS, NR_VM_ZONE_STAT_ITEMS, NUMA_STAT_ITEMS, pgalloc_events, VM_EVENTS } from './vmstat_item.ts'
 
@@ -81,6 +83,7 @@ export const TABLES = {
   ...KERNEL_STACK_TABLES,
   ...KASAN_TABLES,
   ...KMEMLEAK_TABLES,
+  ...VM_TABLES,
   segment: SEGMENT,
   pgtable_state: PGTABLE_STATE,
   physmem_state: PHYSMEM_STATE,
@@ -108,6 +111,8 @@ export interface Sys extends TableViews {
   reclaim: Reclaim | null
   /** Whether allocations are noted by kmemleak. */
   readonly debug_kmemleak: boolean
+  /** Rooms that virtual memory asks, where the machine has them. */
+  seams: VmSeams
   readonly nr_frames: number
   readonly nr_nodes: number
   readonly nr_cpus: number
@@ -201,6 +206,7 @@ function plan_rows(kernel: Kernel, shape: Shape): Plan['rows'] {
     ...kasan_rows(kernel, frames, shape.nr_cpus, shape.nr_kasan_shadow_pages),
     ...kmemleak_rows(kernel, shape.nr_kmemleak_objects),
     ...vmalloc_rows(shape.nr_cpus, shape.nr_vmap_areas),
+    ...vm_rows(shape, shape.nr_cpus),
     pgtable_state: 1,
     physmem_state: 1,
     physmem_slot: slots,
@@ -296,6 +302,17 @@ function sys_of(kernel: Kernel, image: Image): Sys {
     kmemleak_state: views.kmemleak_state,
     kmemleak_object: views.kmemleak_object,
     kmemleak_area: views.kmemleak_area,
+    vm_state: views.vm_state,
+    vm_cpu: views.vm_cpu,
+    task: views.task,
+    mm: views.mm,
+    vma: views.vma,
+    anon_vma: views.anon_vma,
+    anon_vma_chain: views.anon_vma_chain,
+    inode: views.inode,
+    file: views.file,
+    xa_root: views.xa_root,
+    xa_node: views.xa_node,
     pgtable_state: views.pgtable_state,
     physmem_state: views.physmem_state,
     physmem_slot: views.physmem_slot,
@@ -310,6 +327,7 @@ function sys_of(kernel: Kernel, image: Image): Sys {
     trace: {},
     printk: null,
     reclaim: null,
+    seams: {},
     fast_path: null,
     debug_kmemleak: kernel.config.DEBUG_KMEMLEAK,
     nr_frames: frames,

@@ -1,7 +1,9 @@
 // How large a machine is: what decides how many rows each table has.
 
+import type { VmShape } from './vm_tables.ts'
+
 /** How large a machine is; fixed at boot. */
-export interface Shape {
+export interface Shape extends VmShape {
   /** Frames to keep columns for: the first frame after the last memory. */
   readonly max_pfn: number
   readonly nr_nodes: number

@@ -13,6 +13,7 @@ import {
   type Sys,
 } from './mmzone.ts'
 import { sysctl_defaults } from './page_alloc/setup.ts'
+import type { VmShape } from './vm_tables.ts'
 import { build_all_zonelists } from './zonelist.ts'
 
 /** Everything that decides the size and the shape of a machine. */
@@ -33,15 +34,21 @@ export interface MachineLayout {
   readonly movable_zone: number
 }
 
-/** A machine with zones and without free pages. `shared` as in create_sys; `nr_physmem_slots`: how many frames can have
- * bytes at a time, default as in the shape. @ours */
-export function setup_zones(layout: MachineLayout, shared = true, nr_physmem_slots?: number): Sys {
+/** What a machine has room for, as in the shape. */
+export interface Capacity extends VmShape {
+  /** Frames that can have bytes at a time. */
+  readonly nr_physmem_slots?: number
+}
+
+/** A machine with zones and without free pages. `shared` as in create_sys. @ours */
+export function setup_zones(layout: MachineLayout, shared = true, capacity: Capacity = {}): Sys {
   const { kernel, nr_nodes, cpu_node } = layout
   const max_pfn = layout.ranges.reduce((end, range) => Math.max(end, range.end_pfn), 0)
   const spans_end = layout.extents.reduce((end, zone) => Math.max(end, zone.start_pfn + zone.spanned_pages), max_pfn)
   const rows = per_zone_rows(layout)
+  const { nr_physmem_slots } = capacity
   const slots = nr_physmem_slots === undefined ? {} : { nr_physmem_slots: Math.min(nr_physmem_slots, spans_end) }
-  const shape = { max_pfn: spans_end, nr_nodes, nr_cpus: cpu_node.length, ...slots }
+  const shape = { ...capacity, max_pfn: spans_end, nr_nodes, nr_cpus: cpu_node.length, ...slots }
   const sys = create_sys(kernel, rows ? { ...shape, nr_pageblocks: rows.count } : shape, shared)
   sysctl_defaults(sys)
   sys.machine.movable_zone[0] = layout.movable_zone

@@ -11,7 +11,8 @@ import { memblock_alloc, memblock_phys_mem_size, memblock_reserve } from '../mm/
 import { memblock_free_all } from '../mm/memblock_free.ts'
 import type { Sys } from '../mm/mmzone.ts'
 import { sysctl_names, sysctl_write } from '../mm/sysctl.ts'
-import { type MachineLayout, setup_zones } from '../mm/zone_setup.ts'
+import type { VmShape } from '../mm/vm_tables.ts'
+import { type Capacity, type MachineLayout, setup_zones } from '../mm/zone_setup.ts'
 import { compute_at_boot } from './boot_sequence.ts'
 import { type CommandLine, parseCommandLine } from './command_line.ts'
 import { kernelOfDescription, type MachineDescription, mapOfDescription } from './machine_description.ts'
@@ -28,7 +29,14 @@ export interface DescriptionBootOptions {
   readonly shared?: boolean
   /** Frames that can have bytes at a time (default 16384); every frame needs no more than one. */
   readonly framesWithBytes?: number
+  /** Room for processes; default: none. */
+  readonly processes?: VmShape
 }
+
+const capacityOf = ({ framesWithBytes, processes }: DescriptionBootOptions): Capacity => ({
+  ...processes,
+  ...(framesWithBytes === undefined ? {} : { nr_physmem_slots: framesWithBytes }),
+})
 
 /** A booted machine. Throws a RangeError with one sentence for a description that no machine could be. */
 export function boot_from_description(description: MachineDescription, options: DescriptionBootOptions = {}): Sys {
@@ -36,7 +44,7 @@ export function boot_from_description(description: MachineDescription, options: 
   const command = parseCommandLine(description.commandLine ?? '')
   const mapped = mapMachine(kernel, mapOfDescription(description), command)
   reserveKernel(kernel, mapped, command)
-  const sys = setup_zones(mapped.layout, options.shared ?? true, options.framesWithBytes)
+  const sys = setup_zones(mapped.layout, options.shared ?? true, capacityOf(options))
   sys.machine.seed[0] = seed_random(options.seed ?? 1)
   memblock_free_all(sys, mapped.memblock)
   const { managed_pages } = sys.zone

@@ -81,6 +81,7 @@ function untouchedPart(sys: Sys, runs: readonly number[]): number[] {
 export function forkSys(sys: Sys): Sys {
   const copy = attach_sys(sys.kernel, copy_buffer(sys.image, stateExtents(sys)))
   copy.reclaim = sys.reclaim
+  copy.seams = sys.seams
   return copy
 }
 

@@ -48,6 +48,8 @@ export function kernelOfMeta(meta: Meta, hints: Hints): Kernel {
       SLUB_CPU_PARTIAL: hints.smp || hints.numa,
       SLAB_FREELIST_HARDENED: false,
       SLAB_FREELIST_RANDOM: false,
+      MEM_SOFT_DIRTY: false,
+      HIGHPTE: false,
       MEMCG_KMEM: false,
     },
     {

@@ -100,7 +100,7 @@ describe('the search', () => {
     const near = (name: string): readonly string[] => findName(index, name).suggestions
     expect(near('gfp_zoen')).toContain('gfp_zone')
     expect(near('gfp_to_aloc_flags')[0]).toBe('gfp_to_alloc_flags')
-    expect(near('pfmemalloc')).toContain('__gfp_pfmemalloc_flags')
+    expect(near('gfp_pfmemalloc')).toContain('__gfp_pfmemalloc_flags')
     expect(near('qqqqqqqqqqqq')).toEqual([])
     expect(unknownText(findName(index, 'qqqqqqqqqqqq'))).toBe('mmtwin where: nothing here is called "qqqqqqqqqqqq"')
   })
