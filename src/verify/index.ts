@@ -7,6 +7,7 @@ import { gfpKind } from './gfp.ts'
 import { kasanKind } from './kasan.ts'
 import { kmallocKind } from './kmalloc.ts'
 import { kmapKind } from './kmap.ts'
+import { kmemleakKind } from './kmemleak.ts'
 import { mempoolKind } from './mempool.ts'
 import { pageTablesKind } from './page_tables.ts'
 import { slabKind } from './slab.ts'
@@ -35,6 +36,7 @@ export const verifyKinds: readonly VerifyKind[] = [
   slubKind,
   slubReportsKind,
   kasanKind,
+  kmemleakKind,
   kmallocKind,
   mempoolKind,
   vmallocKind,

@@ -39,11 +39,11 @@ export class RecordedFrames {
     for (let at = 0; at < OTHER_BLOCKS; at++) this.give(end + at * block, kernel.NR_PAGE_ORDERS - 1)
   }
 
-  /** Lets a block be the next that is handed out. */
-  offer(pfn: number): void {
+  /** Lets a block be the next that is handed out of its order. */
+  offer(pfn: number, order: number = this.order): void {
     const { state } = this.sys.page
-    const unowned = state[pfn] === 0 || state[pfn] === (PAGE_USED | (this.order + 1))
-    if (Number.isInteger(pfn) && pfn >= 0 && pfn < this.sys.nr_frames && unowned) this.give(pfn, this.order)
+    const unowned = state[pfn] === 0 || state[pfn] === (PAGE_USED | (order + 1))
+    if (Number.isInteger(pfn) && pfn >= 0 && pfn < this.sys.nr_frames && unowned) this.give(pfn, order)
   }
 
   private give(pfn: number, order: number): void {
