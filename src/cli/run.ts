@@ -15,6 +15,7 @@ Examples:
   $ mmtwin run buddy_split_and_merge --json
   $ mmtwin run examples/modules/own_cache.ts
   $ mmtwin run module.ts --kernel 6.1-i386 --memory 1536M --timeout 10
+  $ mmtwin run examples/modules/kmemleak_orphans.ts --config DEBUG_KMEMLEAK=y
 
 Without a name, the scenarios are listed. --json prints { "name", "title", "steps": [ { "say", "commands",
 "expectations": [ { "sentence", "holds" } ] } ], "hash" }. Exit 1 where an expectation does not hold.
@@ -22,8 +23,9 @@ Without a name, the scenarios are listed. --json prints { "name", "title", "step
 A file that ends in .ts, .mts, .js or .mjs is a kernel module: it exports init(k) and perhaps exit(k), where k is the
 kernel's API (type ModuleKernel). It runs on a twin of 64 MiB, or on the description that it exports as \`machine\`, or on
 what the options say. --json prints { "module", "kernel", "returned", "finished", "error", "log", "unheard", "calls",
-"leaks": [ { "kind", "call", "bytes", "at" } ], "caches", "pools", "faults", "clean" }. Exit 1 where it leaves anything
-behind or does not end well.`
+"leaks": [ { "kind", "call", "bytes", "at" } ], "caches", "pools", "kmemleak": null | { "loaded", "ended" }, "faults",
+"clean" }; kmemleak has the kernel's file of leaks, while the module was loaded and at the end, on a kernel with
+DEBUG_KMEMLEAK. Exit 1 where it leaves anything behind or does not end well.`
 
 interface Options extends ModuleRunOptions {
   readonly trace?: boolean
@@ -40,6 +42,7 @@ export function registerRun(program: Command): void {
     .option('--memory <size>', "memory of a module's machine (64M)")
     .option('--cpus <n>', "CPUs of a module's machine (1)", positive)
     .option('--kernel <name>', "kernel profile of a module's machine (6.1-x86_64)")
+    .option('--config <switches>', "switches of a module's kernel that differ, as DEBUG_KMEMLEAK=y,SWAP=n", switches)
     .option('--append <line>', "command line of a module's kernel, as slub_debug=FPZU")
     .option('--seed <n>', "seed of the chance of a module's machine (1)", positive)
     .option('--timeout <seconds>', 'seconds that a module may take (60)', positive)
@@ -53,6 +56,14 @@ function positive(text: string): number {
   const value = Number(text)
   if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('It must be a whole number above 0.')
   return value
+}
+
+/** `KASAN,SMP=n` → KASAN on, SMP off; whether the kernel has such switches is the kernel's to say. */
+function switches(text: string): Record<string, boolean> {
+  const words = text.split(',').map(word => /^(?:CONFIG_)?(\w+)(?:=([yn]))?$/.exec(word.trim()))
+  const wrong = words.indexOf(null)
+  if (wrong >= 0) throw new InvalidArgumentError(`"${text.split(',')[wrong]}" is no switch: NAME, NAME=y or NAME=n.`)
+  return Object.fromEntries(words.map(word => [word![1]!, word![2] !== 'n']))
 }
 
 async function run(name: string | undefined, options: Options): Promise<void> {

@@ -9,6 +9,7 @@ export interface ModuleRunOptions {
   readonly memory?: string
   readonly cpus?: number
   readonly kernel?: string
+  readonly config?: Readonly<Record<string, boolean>>
   readonly append?: string
   readonly seed?: number
   readonly timeout?: number
@@ -28,8 +29,10 @@ export async function runModuleCommand(path: string, options: ModuleRunOptions):
 }
 
 function moduleOptions({ machine, timeout, calls, json, append, ...rest }: ModuleRunOptions): ModuleFileOptions {
-  const { memory, cpus, kernel, seed } = rest
-  const given = Object.entries({ memory, cpus, kernel, commandLine: append, seed }).filter(([, value]) => value != null)
+  const { memory, cpus, kernel, config, seed } = rest
+  const given = Object.entries({ memory, cpus, kernel, config, commandLine: append, seed }).filter(
+    ([, value]) => value != null,
+  )
   return {
     choices: Object.fromEntries(given),
     ...(machine === undefined ? {} : { machine }),
@@ -43,7 +46,7 @@ function moduleOptions({ machine, timeout, calls, json, append, ...rest }: Modul
 const SHOWN = 20
 
 function reportText(report: ModuleReport): string {
-  const { module, kernel, calls, unheard, leaks, caches, pools, faults } = report
+  const { module, kernel, calls, unheard, leaks, caches, pools, faults, kmemleak } = report
   const lines = [
     ...(unheard > 0 ? [`… and ${unheard} lines more`] : []),
     '',
@@ -54,11 +57,22 @@ function reportText(report: ModuleReport): string {
     ...(leaks.length > 0 ? [`${bad('leaked')}: ${leaks.reduce((sum, { bytes }) => sum + bytes, 0)} bytes`] : []),
     ...caches.map(name => `${bad('cache not destroyed')}: ${name}`),
     ...(pools > 0 ? [`${bad('pools not destroyed')}: ${pools}`] : []),
+    ...kmemleakText(kmemleak),
     ...faults.map(fault => `${bad('broken')}: ${fault}`),
     ...(leaks.length + caches.length + pools === 0 && report.error === null ? ['nothing is left behind'] : []),
     ...(faults.length === 0 ? ['the machine is sound: all laws hold'] : []),
   ]
   return lines.map(line => `${line}\n`).join('')
+}
+
+/** What kmemleak said, in the kernel's form; nothing where the kernel has none. */
+function kmemleakText(kmemleak: ModuleReport['kmemleak']): string[] {
+  if (kmemleak === null) return []
+  const { loaded, ended } = kmemleak
+  const told = (when: string, text: string): string[] =>
+    text === '' ? [] : [`${bad('kmemleak')}, ${when}:`, text.replace(/\n$/, '')]
+  if (loaded === ended) return loaded === '' ? ['kmemleak found no leak'] : told('from the first scan on', loaded)
+  return [...told('while it was loaded', loaded), ...told('at the end', ended)]
 }
 
 const bad = (text: string): string => coloured(text, 'red')

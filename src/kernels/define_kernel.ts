@@ -147,6 +147,7 @@ function never_existed(record: KernelRecord): string | null {
     [config.SLUB_CPU_PARTIAL && record.slab !== 'SLUB', `SLUB_CPU_PARTIAL belongs to SLUB, not to ${record.slab}`],
     [config.SLUB_CPU_PARTIAL && !config.SMP, 'SLUB_CPU_PARTIAL needs SMP'],
     [config.DEBUG_SLAB && record.slab !== 'SLAB', `DEBUG_SLAB belongs to SLAB, not to ${record.slab}`],
+    [config.DEBUG_KMEMLEAK && arch === 'alpha', 'DEBUG_KMEMLEAK does not exist for alpha'],
     [config.KASAN && record.slab === 'SLOB', 'KASAN needs SLUB or SLAB'],
     [config['4KSTACKS'] && arch !== 'i386', `4KSTACKS belongs to i386, not to ${arch}`],
     [config['4KSTACKS'] && newer_than(record.release, [2, 6]), `4KSTACKS ended with 2.6, this is ${record.release}`],

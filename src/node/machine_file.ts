@@ -1,6 +1,7 @@
 // The machine that `--machine` names: a folder of files captured on a real one, or a description in JSON.
 import { readFileSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
+import type { KernelConfig } from '../mm/kernel.ts'
 import type { DescriptionBootOptions } from '../sim/boot.ts'
 import { Machine } from '../sim/machine.ts'
 import { type MachineDescription, parseMachineDescription } from '../sim/machine_description.ts'
@@ -15,6 +16,8 @@ export interface MachineChoices {
   readonly memory?: string
   readonly cpus?: number
   readonly kernel?: string
+  /** Switches of the kernel that differ, beside those of the machine file. */
+  readonly config?: Partial<KernelConfig>
   readonly commandLine?: string
   readonly seed?: number
 }
@@ -33,7 +36,18 @@ export function loadMachine(
   }
   const { seed, ...fields } = choices
   const file = path === undefined ? { memory: '1G' } : readDescription(path)
-  return toldOf(path, () => Machine.boot({ ...file, ...fields }, seed === undefined ? options : { ...options, seed }))
+  const config = withSwitches(file, choices)
+  return toldOf(path, () =>
+    Machine.boot({ ...file, ...fields, ...config }, seed === undefined ? options : { ...options, seed }),
+  )
+}
+
+/** The switches of a description and those that were chosen beside it. */
+export function withSwitches(
+  file: Partial<MachineDescription>,
+  { config }: MachineChoices,
+): Pick<MachineChoices, 'config'> {
+  return config === undefined ? {} : { config: { ...file.config, ...config } }
 }
 
 function isFolder(path: string): boolean {

@@ -97,6 +97,7 @@ function cutReport(
     leaks: [],
     caches: [],
     pools: 0,
+    kmemleak: null,
     faults: machine === null ? [] : machine.check(),
   }
 }

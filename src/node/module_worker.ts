@@ -8,7 +8,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import type { MachineDescription } from '../sim/machine_description.ts'
 import type { KernelModule } from '../sim/module/kernel_api.ts'
 import { type ModuleReport, runModule } from '../sim/module/run_module.ts'
-import { loadMachine, type MachineChoices } from './machine_file.ts'
+import { loadMachine, type MachineChoices, withSwitches } from './machine_file.ts'
 
 export interface ModuleJob {
   /** The module's file. */
@@ -42,7 +42,9 @@ async function loadModule(path: string): Promise<Loaded> {
 
 /** The machine that the user names, else the one that the module asks for, else a small one. */
 function choicesOf({ machine, choices }: ModuleJob, module: Loaded): MachineChoices {
-  return machine === undefined ? { memory: MEMORY, ...(module.machine as MachineChoices), ...choices } : choices
+  if (machine !== undefined) return choices
+  const own = { memory: MEMORY, ...(module.machine as MachineChoices) }
+  return { ...own, ...choices, ...withSwitches(own, choices) }
 }
 
 const job = workerData as ModuleJob

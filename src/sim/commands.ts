@@ -116,7 +116,7 @@ function new_task(sys: Sys, comm: string, nid: number | undefined): number {
 }
 
 /** Time passes: every CPU folds its counters once in that time, and kmemleak's thread scans if it is due. */
-function tick(sys: Sys, ticks: number): void {
+export function tick(sys: Sys, ticks: number): void {
   sys.machine.jiffies[0]! += ticks
   for (let cpu = 0; cpu < sys.nr_cpus; cpu++) refresh_cpu_vm_stats(sys, cpu)
   kmemleak_scan_thread(sys)

@@ -1,8 +1,10 @@
 // What every module needs: the log, memory by its address, and the context that it runs in.
 // Law: bytes are little endian, as the processors that are modelled have them; an address that nothing is mapped at ends
 // the module, as it would end a task of the kernel.
+import { kernel_jiffies, msecs_to_jiffies } from '../../mm/jiffies.ts'
 import { might_sleep } from '../../mm/might_sleep.ts'
 import { memset, read_u8, write_u8 } from '../../mm/physmem.ts'
+import { tick } from '../commands.ts'
 import type { ModuleContext } from './context.ts'
 import type { Pointer } from './pointer.ts'
 
@@ -47,6 +49,10 @@ export interface BasicCalls {
   in_atomic(): boolean
   /** Reports a caller that must not sleep. @kernel include/linux/kernel.h:might_sleep */
   might_sleep(): void
+  /** Sleeps, while time passes. @kernel kernel/time/timer.c:msleep */
+  msleep(milliseconds: number): void
+  /** Ticks, of which a second has 250. @kernel include/linux/jiffies.h:get_jiffies_64 */
+  get_jiffies_64(): number
   /** The CPU that runs. @kernel include/linux/smp.h:smp_processor_id */
   smp_processor_id(): number
 }
@@ -113,7 +119,7 @@ type Context = Exclude<keyof BasicCalls, Memory | 'printk' | `pr_${'info' | 'war
 
 function contextCalls(ctx: ModuleContext): Pick<BasicCalls, Context> {
   const { sys } = ctx
-  const { in_atomic, irqs_disabled, this_cpu } = sys.machine
+  const { in_atomic, irqs_disabled, this_cpu, jiffies } = sys.machine
   const less = (count: Int32Array, what: string): void => {
     if (count[0] === 0) sys.printk?.(`BUG: ${what} without its counterpart`)
     else count[0]! -= 1
@@ -135,6 +141,11 @@ function contextCalls(ctx: ModuleContext): Pick<BasicCalls, Context> {
     in_interrupt: () => ctx.interrupts > 0,
     in_atomic: () => in_atomic[0]! > 0,
     might_sleep: () => void might_sleep(sys, `${ctx.module}.ts`),
+    msleep: milliseconds => {
+      might_sleep(sys, 'kernel/time/timer.c')
+      tick(sys, msecs_to_jiffies(milliseconds) + 1)
+    },
+    get_jiffies_64: () => kernel_jiffies(sys, jiffies[0]!),
     smp_processor_id: () => this_cpu[0]!,
   }
 }

@@ -6,6 +6,7 @@ import { ZERO_SIZE_PTR } from '../../mm/kmalloc.ts'
 import type { Sys } from '../../mm/mmzone.ts'
 import { virt_to_page } from '../../mm/page_address.ts'
 import { vmalloc_to_pfn } from '../../mm/pgtable_map.ts'
+import type { ModuleMemory } from './module_memory.ts'
 import { type Cache, type Mempool, Page, Pointer } from './pointer.ts'
 
 /** Why a module was stopped: an oops, a sleep without end, too many calls. */
@@ -43,6 +44,8 @@ export class ModuleContext {
   locals = 0
   readonly caches: Set<Cache> = new Set()
   readonly pools: Set<Mempool> = new Set()
+  /** Where the module's static data lies. */
+  readonly memory: ModuleMemory[] = []
   calls = 0
   /** What runs: `init` or `exit`. */
   phase = 'init'

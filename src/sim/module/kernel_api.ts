@@ -5,6 +5,8 @@ import type { Sys } from '../../mm/mmzone.ts'
 import * as slab from '../../mm/slab_flags.ts'
 import { type BasicCalls, basicCalls } from './basic_calls.ts'
 import type { ModuleContext } from './context.ts'
+import { type DataCalls, dataCalls } from './data_calls.ts'
+import { type KmemleakCalls, kmemleakCalls } from './kmemleak_calls.ts'
 import { type MempoolCalls, mempoolCalls } from './mempool_calls.ts'
 import { type PageCalls, pageCalls } from './page_calls.ts'
 import { type SlabCalls, slabCalls } from './slab_calls.ts'
@@ -30,6 +32,8 @@ export interface ModuleKernel
     MempoolCalls,
     VmallocCalls,
     HighmemCalls,
+    DataCalls,
+    KmemleakCalls,
     KernelConstants,
     Readonly<Record<GfpName, number>>,
     Readonly<Record<SlabName, number>> {}
@@ -57,7 +61,7 @@ function constants({ kernel }: Sys): object {
 }
 
 /** What a constructor may call: what writes its object, and the log. */
-const OF_CONSTRUCTORS = /^(read[bl]|write[bl]|memset|memcpy|printk|pr_\w+)$/
+const OF_CONSTRUCTORS = /^(read[blp]|write[blp]|INIT_LIST_HEAD|memset|memcpy|printk|pr_\w+)$/
 /** Counts, sizes, orders and masks are whole; values that are written may be anything that has bits. */
 const NOT_NEGATIVE = /^(?!.*_node$|pfn_to_page|kmalloc|kzalloc|kmem_cache_create|write|memset|readl)/
 
@@ -85,8 +89,12 @@ function guarded(ctx: ModuleContext, name: string, call: Call): Call {
 export function kernelApi(ctx: ModuleContext): ModuleKernel {
   const pages = pageCalls(ctx)
   const objects = slabCalls(ctx)
+  const basic = basicCalls(ctx)
+  const { sizeof_list_head, ...data } = dataCalls(ctx, basic)
   const calls = {
-    ...basicCalls(ctx),
+    ...basic,
+    ...data,
+    ...kmemleakCalls(ctx),
     ...pages,
     ...objects,
     ...mempoolCalls(ctx, objects, pages),
@@ -94,5 +102,5 @@ export function kernelApi(ctx: ModuleContext): ModuleKernel {
     ...highmemCalls(ctx),
   }
   const wrapped = Object.entries(calls).map(([name, call]) => [name, guarded(ctx, name, call as Call)])
-  return Object.freeze({ ...constants(ctx.sys), ...Object.fromEntries(wrapped) }) as ModuleKernel
+  return Object.freeze({ ...constants(ctx.sys), sizeof_list_head, ...Object.fromEntries(wrapped) }) as ModuleKernel
 }

@@ -2,9 +2,10 @@
 import { NULL_ADDRESS } from '../../base/address.ts'
 import type { Gfp, Order } from '../../base/units.ts'
 import { __GFP_HIGHMEM, __GFP_ZERO } from '../../mm/gfp.ts'
-import { page_address, virt_to_page } from '../../mm/page_address.ts'
+import { __pa, __va, page_address, virt_to_page } from '../../mm/page_address.ts'
 import { __free_pages, alloc_pages, alloc_pages_node } from '../../mm/page_alloc/alloc_pages.ts'
 import { memset } from '../../mm/physmem.ts'
+import { page_to_nid } from '../../mm/slab_account.ts'
 import type { ModuleContext } from './context.ts'
 import type { Page, Pointer } from './pointer.ts'
 
@@ -35,6 +36,14 @@ export interface PageCalls {
   virt_to_page(address: Pointer): Page | null
   /** @kernel include/linux/mm.h:page_to_pfn */
   page_to_pfn(page: Page): number
+  /** The physical address behind one of the direct map. @kernel arch/x86/include/asm/page.h:__pa */
+  __pa(address: Pointer): number
+  /** @kernel arch/x86/include/asm/page.h:__va */
+  __va(physical: number): Pointer
+  /** The node that a page belongs to. @kernel include/linux/mm.h:page_to_nid */
+  page_to_nid(page: Page): number
+  /** @kernel include/linux/nodemask.h:num_online_nodes */
+  num_online_nodes(): number
   /** null for a frame that there is not. @kernel include/linux/mm.h:pfn_to_page */
   pfn_to_page(pfn: number): Page | null
 }
@@ -74,6 +83,10 @@ export function pageCalls(ctx: ModuleContext): PageCalls {
     page_address: page => ctx.pointer(page_address(sys, page.pfn)),
     virt_to_page: address => ctx.page(virt_to_page(sys, address.address)),
     page_to_pfn: page => page.pfn,
+    __pa: address => __pa(sys, address.address),
+    __va: physical => ctx.pointer(__va(sys, physical))!,
+    page_to_nid: page => page_to_nid(sys, page.pfn),
+    num_online_nodes: () => sys.machine.nr_online_nodes[0]!,
     pfn_to_page: pfn => (pfn >= 0 && pfn < sys.nr_frames ? ctx.page(pfn) : null),
   }
 }

@@ -1,10 +1,16 @@
 // A module's life: loaded, run, unloaded; and what it left behind. Law: whatever a module does, the machine is sound
 // afterwards (`faults` is empty), and what it still holds is told, object by object.
+import { msecs_to_jiffies } from '../../mm/jiffies.ts'
+import { kasan_set_task } from '../../mm/kasan_stack.ts'
 import { caller_text } from '../../mm/kernel_text.ts'
+import { kmemleak_text, kmemleak_write } from '../../mm/kmemleak_debugfs.ts'
+import type { Sys } from '../../mm/mmzone.ts'
+import { tick } from '../commands.ts'
 import type { Machine } from '../machine.ts'
 import { brokenLaws } from '../mm_core_init.ts'
 import { type Held, ModuleContext, ModuleStop } from './context.ts'
 import { type KernelModule, kernelApi, type ModuleKernel } from './kernel_api.ts'
+import { freeModuleMemory } from './module_memory.ts'
 
 export interface ModuleOptions {
   /** What the module is called in reports: its file's name without the ending. */
@@ -23,6 +29,14 @@ export interface Leak {
   readonly bytes: number
   /** Its address as %px prints it; of pages the frame. */
   readonly at: string
+}
+
+/** /sys/kernel/debug/kmemleak after two scans; empty = no leak was found. */
+export interface KmemleakReport {
+  /** While the module was loaded; empty where it never was. */
+  readonly loaded: string
+  /** At the end: after it was unloaded, where it was. */
+  readonly ended: string
 }
 
 export interface ModuleReport {
@@ -45,6 +59,8 @@ export interface ModuleReport {
   readonly caches: readonly string[]
   /** Pools that were not destroyed. */
   readonly pools: number
+  /** What kmemleak says, on a kernel that has it. */
+  readonly kmemleak: KmemleakReport | null
   /** Broken laws of the machine. */
   readonly faults: readonly string[]
 }
@@ -52,8 +68,10 @@ export interface ModuleReport {
 const MOST_CALLS = 1_000_000
 
 /** Whether a module came and went without a trace. */
-export function isClean({ error, returned, leaks, caches, pools, faults }: ModuleReport): boolean {
-  return error === null && (returned ?? 0) >= 0 && leaks.length + caches.length + pools + faults.length === 0
+export function isClean(report: ModuleReport): boolean {
+  const { error, returned, leaks, caches, pools, faults, kmemleak } = report
+  const left = leaks.length + caches.length + pools + faults.length
+  return error === null && (returned ?? 0) >= 0 && left === 0 && (kmemleak?.ended ?? '') === ''
 }
 
 /** Runs a module's init and exit on a machine. Never throws for what the module does. */
@@ -70,27 +88,48 @@ export function runModule(machine: Machine, loaded: KernelModule, options: Modul
     ctx.say(line)
   }
   try {
-    return reportOf(ctx, live(ctx, loaded))
+    const life = live(ctx, loaded)
+    return reportOf(ctx, life, kmemleakReport(sys))
   } finally {
     sys.printk = printk
     caller[0] = before
   }
 }
 
-type Life = Pick<ModuleReport, 'returned' | 'finished' | 'error'>
+/** How it went, and what kmemleak said while the module was loaded. */
+interface Life extends Pick<ModuleReport, 'returned' | 'finished' | 'error'> {
+  readonly loaded: string
+}
 
 /** init, and exit where init went well. */
-function live(ctx: ModuleContext, loaded: KernelModule): Life {
+function live(ctx: ModuleContext, module: KernelModule): Life {
   const k = kernelApi(ctx)
-  if (typeof loaded.init !== 'function')
-    return { returned: null, finished: false, error: 'the module exports no function init(k)' }
-  const init = phase(ctx, 'init', loaded.init, k)
-  if (init.error !== null) return { returned: null, finished: false, error: init.error }
+  const never = { returned: null, finished: false, loaded: '' }
+  if (typeof module.init !== 'function') return { ...never, error: 'the module exports no function init(k)' }
+  const init = phase(ctx, 'init', module.init, k)
+  // A module that was killed in init is there for ever, half loaded.
+  if (init.error !== null) return { ...never, error: init.error }
   const returned = Number(init.value ?? 0)
-  if (returned !== 0) return { returned, finished: false, error: null }
-  if (typeof loaded.exit !== 'function') return { returned, finished: true, error: null }
-  const exit = phase(ctx, 'exit', loaded.exit, k)
-  return { returned, finished: exit.error === null, error: exit.error }
+  if (returned !== 0) {
+    freeModuleMemory(ctx)
+    return { ...never, returned, error: null }
+  }
+  const loaded = kmemleakReport(ctx.sys)
+  if (typeof module.exit !== 'function') return { returned, finished: true, error: null, loaded }
+  const exit = phase(ctx, 'exit', module.exit, k)
+  if (exit.error === null) freeModuleMemory(ctx)
+  return { returned, finished: exit.error === null, error: exit.error, loaded }
+}
+
+/** Milliseconds after which a block is old enough to be a leak. */
+const OLD_ENOUGH = 5000
+
+/** What kmemleak finds now: in one scan what has not changed since it was allocated, in the second all else. */
+function kmemleakReport(sys: Sys): string {
+  if (!sys.debug_kmemleak || sys.kmemleak_state.enabled[0] === 0) return ''
+  tick(sys, msecs_to_jiffies(OLD_ENOUGH))
+  for (let scan = 0; scan < 2; scan++) kmemleak_write(sys, 'scan')
+  return kmemleak_text(sys)
 }
 
 /** Runs one function of the module. @kernel init/main.c:do_one_initcall */
@@ -102,6 +141,7 @@ function phase(
 ): { value: unknown; error: string | null } {
   ctx.phase = name
   ctx.sys.slab_state.caller[0] = caller_text(`${name}_module [${ctx.module}]`)
+  runAs(ctx.sys, name === 'init' ? 'insmod' : 'rmmod', name === 'init' ? INSMOD : RMMOD)
   const { in_atomic, irqs_disabled } = ctx.sys.machine
   const [atomic, disabled] = [in_atomic[0]!, irqs_disabled[0]!]
   try {
@@ -114,8 +154,17 @@ function phase(
   } catch (error) {
     return { value: null, error: `${name} ${sentence(error)}` }
   } finally {
+    runAs(ctx.sys, '', 0)
     balance(ctx, name, atomic, disabled)
   }
+}
+
+/** Numbers of the processes that load and unload a module. */
+const INSMOD = 100
+const RMMOD = 101
+
+function runAs(sys: Sys, comm: string, pid: number): void {
+  if (sys.kasan_state.pid.length > 0) kasan_set_task(sys, comm, pid)
 }
 
 function sentence(error: unknown): string {
@@ -138,7 +187,7 @@ function balance(ctx: ModuleContext, name: string, atomic: number, disabled: num
   ctx.constructors = 0
 }
 
-function reportOf(ctx: ModuleContext, life: Life): ModuleReport {
+function reportOf(ctx: ModuleContext, { loaded, ...life }: Life, ended: string): ModuleReport {
   return {
     module: ctx.module,
     kernel: ctx.sys.kernel.name,
@@ -149,6 +198,7 @@ function reportOf(ctx: ModuleContext, life: Life): ModuleReport {
     leaks: leaksOf(ctx),
     caches: [...ctx.caches].map(({ name }) => name),
     pools: ctx.pools.size,
+    kmemleak: ctx.sys.debug_kmemleak ? { loaded, ended } : null,
     faults: brokenLaws(ctx.sys),
   }
 }
