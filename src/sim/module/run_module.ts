@@ -102,11 +102,11 @@ interface Life extends Pick<ModuleReport, 'returned' | 'finished' | 'error'> {
 }
 
 /** init, and exit where init went well. */
-function live(ctx: ModuleContext, module: KernelModule): Life {
+function live(ctx: ModuleContext, given: KernelModule): Life {
   const k = kernelApi(ctx)
   const never = { returned: null, finished: false, loaded: '' }
-  if (typeof module.init !== 'function') return { ...never, error: 'the module exports no function init(k)' }
-  const init = phase(ctx, 'init', module.init, k)
+  if (typeof given.init !== 'function') return { ...never, error: 'the module exports no function init(k)' }
+  const init = phase(ctx, 'init', given.init, k)
   // A module that was killed in init is there for ever, half loaded.
   if (init.error !== null) return { ...never, error: init.error }
   const returned = Number(init.value ?? 0)
@@ -115,8 +115,8 @@ function live(ctx: ModuleContext, module: KernelModule): Life {
     return { ...never, returned, error: null }
   }
   const loaded = kmemleakReport(ctx.sys)
-  if (typeof module.exit !== 'function') return { returned, finished: true, error: null, loaded }
-  const exit = phase(ctx, 'exit', module.exit, k)
+  if (typeof given.exit !== 'function') return { returned, finished: true, error: null, loaded }
+  const exit = phase(ctx, 'exit', given.exit, k)
   if (exit.error === null) freeModuleMemory(ctx)
   return { returned, finished: exit.error === null, error: exit.error, loaded }
 }
