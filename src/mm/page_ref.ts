@@ -1,5 +1,6 @@
 // References to pages, and the head of a compound page. Law: a page with a reference is in use; with the last one it goes
 // off its LRU list and back to the allocator.
+import { deferred_split_del } from './deferred_split.ts'
 import { PAGE_STATE_ORDER, PG } from './mm_types.ts'
 import { page_zone, type Sys } from './mmzone.ts'
 import { __free_pages } from './page_alloc/alloc_pages.ts'
@@ -41,6 +42,8 @@ export function put_page(sys: Sys, pfn: number): void {
   const head = compound_head(sys, pfn)
   if (_refcount[head] === 1 && (flags[head]! & (LRU | PG.unevictable | PG.mlocked)) !== 0)
     sys.seams.lru?.page_cache_release(sys, head)
+  if ((flags[head]! & PG.head) !== 0 && _refcount[head] === 1 && compound_order(sys, head) > 1)
+    deferred_split_del(sys, head)
   __free_pages(sys, head, compound_order(sys, head))
 }
 

@@ -1,17 +1,17 @@
 // Between pages and the entries that map them. Laws: page._mapcount counts the entries of the lowest level that map a page;
 // a huge page's page.private of its first tail counts the entries that map it as a whole; an anonymous page's mapping is
 // minus its anon_vma, a file's page has its inode there; page.index is where in the mapping it lies.
+import { deferred_split_huge_page } from './deferred_split.ts'
 import { PG, PG_anon_exclusive, PG_double_map } from './mm_types.ts'
 import type { Sys } from './mmzone.ts'
 import { compound_head, compound_order, mod_node_page_state, PageAnon, PageCompound } from './page_ref.ts'
 import { linear_page_index } from './vma.ts'
-import { NODE_STAT_ITEMS, node_item, vm_event } from './vmstat_item.ts'
+import { NODE_STAT_ITEMS, node_item } from './vmstat_item.ts'
 
 const NR_ANON_MAPPED: number = node_item('nr_anon_pages')
 const NR_FILE_MAPPED: number = node_item('nr_mapped')
 const NR_ANON_THPS: number = node_item('nr_anon_transparent_hugepages')
 const NR_SHMEM_PMDMAPPED: number = node_item('nr_shmem_pmdmapped')
-const THP_DEFERRED: number = vm_event('thp_deferred_split_page')
 const ITEMS: number = NODE_STAT_ITEMS.length
 const NEW_ANON: number = PG.swapbacked | PG_anon_exclusive
 const EXCLUSIVE: number = PG_anon_exclusive
@@ -130,7 +130,7 @@ function slow_row(sys: Sys, pfn: number): number {
 function remove_part(sys: Sys, pfn: number): void {
   if (compound_mapcount(sys, pfn) > 0) return
   mod_node_page_state(sys, pfn, PageAnon(sys, pfn) ? NR_ANON_MAPPED : NR_FILE_MAPPED, -1)
-  if (PageAnon(sys, pfn)) deferred_split(sys, compound_head(sys, pfn))
+  if (PageAnon(sys, pfn)) deferred_split_huge_page(sys, compound_head(sys, pfn))
 }
 
 function remove_compound(sys: Sys, head: number): void {
@@ -150,21 +150,7 @@ function remove_compound(sys: Sys, head: number): void {
     flags[head + 1]! &= ~PG_double_map
     gone = 0
     for (let page = head; page < head + pages; page++) if ((_mapcount[page]! -= 1) === 0) gone++
-    if (gone > 0 && gone < pages) deferred_split(sys, head)
+    if (gone > 0 && gone < pages) deferred_split_huge_page(sys, head)
   }
   if (gone > 0) mod_node_page_state(sys, head, NR_ANON_MAPPED, -gone)
-}
-
-/** Notes a huge page of which a part is not used any more. @kernel mm/huge_memory.c:deferred_split_huge_page */
-export function deferred_split(sys: Sys, head: number): void {
-  const { flags, private: next } = sys.page
-  if ((flags[head + 1]! & PG.private_2) !== 0) return
-  flags[head + 1]! |= PG.private_2
-  // Chained by the second and third tail's private: next and previous head + 1.
-  const first = sys.vm_state.deferred_split[0]!
-  next[head + 2] = first
-  next[head + 3] = 0
-  if (first !== 0) next[first - 1 + 3] = head + 1
-  sys.vm_state.deferred_split[0] = head + 1
-  sys.vm_event.count[THP_DEFERRED]! += 1
 }

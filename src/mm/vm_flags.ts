@@ -115,6 +115,7 @@ export const VM_FAULT_ERROR: number =
 
 /** How a fault came. @kernel include/linux/mm_types.h:enum fault_flag */
 export const FAULT_FLAG_WRITE = 0x1
+export const FAULT_FLAG_ALLOW_RETRY = 0x4
 export const FAULT_FLAG_TRIED = 0x20
 export const FAULT_FLAG_USER = 0x40
 export const FAULT_FLAG_REMOTE = 0x80

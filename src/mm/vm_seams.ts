@@ -12,11 +12,19 @@ export interface LruSeam {
   lru_add_drain(sys: Sys): void
   /** @kernel mm/swap.c:folio_mark_accessed */
   folio_mark_accessed(sys: Sys, pfn: number): void
+  /** A page comes back whose shadow is still there. @kernel mm/workingset.c:workingset_refault */
+  workingset_refault?(sys: Sys, pfn: number, shadow: number): void
   /** @kernel mm/swap.c:folio_mark_lazyfree */
   folio_mark_lazyfree?(sys: Sys, pfn: number): void
+  /** Who dirties too much helps to write. @kernel mm/page-writeback.c:balance_dirty_pages_ratelimited */
+  balance_dirty_pages?(sys: Sys): void
+  /** Reading pages from a disk takes its time. @kernel mm/filemap.c:folio_wait_bit_common */
+  wait_for_io?(sys: Sys, pages: number): void
   /** @kernel mm/swap.c:deactivate_page */
   deactivate_page?(sys: Sys, pfn: number): void
-  /** @kernel mm/mlock.c:mlock_page */
+  /** A new page of an area that is locked in memory. @kernel mm/mlock.c:mlock_new_page */
+  mlock_new_page?(sys: Sys, pfn: number): void
+  /** A page of an area that is locked in memory was mapped. @kernel mm/mlock.c:mlock_folio */
   mlock_page?(sys: Sys, pfn: number): void
   /** @kernel mm/mlock.c:munlock_page */
   munlock_page?(sys: Sys, pfn: number): void
@@ -41,6 +49,12 @@ export interface SwapSeam {
   folio_free_swap(sys: Sys, pfn: number): boolean
   /** Whether the area's swap is more than half full. @kernel include/linux/swap.h:vm_swap_full */
   vm_swap_full(sys: Sys): boolean
+  /** Gives up the slot that a page of a memory file was swapped to. @kernel mm/shmem.c:shmem_free_swap */
+  free_shmem_swap?(sys: Sys, inode: number, entry: number): void
+  /** Reads a page of a memory file back; -1 = no memory. @kernel mm/shmem.c:shmem_swapin_folio */
+  shmem_swapin?(sys: Sys, inode: number, index: number, entry: number): number
+  /** Whether the device wants pages unchanged while it writes them. @kernel mm/swapfile.c:data_race */
+  stable_pages?(sys: Sys, type: number): boolean
   /** Pages of swap there are in all. @kernel mm/swapfile.c:total_swap_pages */
   total_swap_pages(sys: Sys): number
   /** Free ones of them. @kernel mm/swapfile.c:nr_swap_pages */

@@ -89,6 +89,7 @@ export const VMA = {
   i_mmap_prev: i32('the one before'),
   policy: i32('memory policy; 0 = that of the task'),
   special: u8('SPECIAL_*: what the kernel maps itself'),
+  huge_used: i32('huge pages of its promise that were used'),
 } as const
 
 /** One row an anon_vma. Law: root = 0 means unused. @kernel include/linux/rmap.h:struct anon_vma */
@@ -126,7 +127,7 @@ export const INODE = {
   i_mmap: i32('first area that maps it'),
   i_mmap_writable: i32('shared areas that may write'),
   flags: u32('bits AS_*'),
-  seals: i32('of shmem: pages that are charged or swapped'),
+  reserved: f64('of memory without a name: pages promised'),
   next: i32('chain of unused rows'),
 } as const
 
@@ -173,6 +174,11 @@ export const VM_STATE = {
   huge_zero_pfn: i32('first frame of the huge page of zeros + 1; 0 = none'),
   huge_zero_refcount: i32('mms that use it, and one for the shrinker'),
   vm_committed_as: f64('pages promised'),
+  overcommit_memory: i32('OVERCOMMIT_*'),
+  overcommit_ratio: i32('per cent of memory that may be promised'),
+  overcommit_kbytes: f64('kB instead of the ratio; 0 = the ratio counts'),
+  admin_reserve_kbytes: f64('kB kept for the administrator'),
+  user_reserve_kbytes: f64('kB kept from one process'),
   last_pid: i32('number of the task that was made last'),
   thp_enabled: i32('THP_*'),
   thp_defrag: i32('THP_DEFRAG_*'),

@@ -64,8 +64,9 @@ export function vm_area_alloc(sys: Sys, mm: number): number {
 /** A second row with the same content; it is in no tree, on no list and has no chain. @kernel kernel/fork.c:vm_area_dup */
 export function vm_area_dup(sys: Sys, from: number, mm: number): number {
   const vma = vm_area_alloc(sys, mm)
-  const { start, end, flags, pgoff, file, anon_vma, policy, special } = sys.vma
-  for (const column of [start, end, flags, pgoff, file, anon_vma, policy, special]) column[vma] = column[from]!
+  const { start, end, flags, pgoff, file, anon_vma, policy, special, huge_used } = sys.vma
+  for (const column of [start, end, flags, pgoff, file, anon_vma, policy, special, huge_used])
+    column[vma] = column[from]!
   return vma
 }
 
