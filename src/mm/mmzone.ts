@@ -10,6 +10,7 @@ import { KASAN_TABLES, kasan_rows } from './kasan_tables.ts'
 import type { Kernel } from './kernel.ts'
 import { KERNEL_STACK_TABLES, kernel_stack_rows } from './kernel_stack_tables.ts'
 import { KMEMLEAK_TABLES, kmemleak_rows } from './kmemleak_tables.ts'
+import { MEMPOLICY, mempolicy_rows } from './mempolicy_table.ts'
 import { MEMPOOL, MEMPOOL_ELEMENT, NR_MEMPOOL_ELEMENTS, NR_MEMPOOLS } from './mempool_tables.ts'
 import { LINK, PAGE } from './mm_types.ts'
 import { PKMAP_TABLES, pkmap_rows } from './page_address_map.ts'
@@ -72,6 +73,7 @@ export const TABLES = {
   free_mask: FREE_MASK,
   pcp: PCP,
   zonelist: ZONELIST,
+  mempolicy: MEMPOLICY,
   mempool: MEMPOOL,
   mempool_element: MEMPOOL_ELEMENT,
   ...SLAB_TABLES,
@@ -194,6 +196,7 @@ function plan_rows(kernel: Kernel, shape: Shape): Plan['rows'] {
     free_mask: zones * types,
     pcp: pcps,
     zonelist: shape.nr_nodes * 2 * (zones + 1),
+    mempolicy: mempolicy_rows(shape),
     mempool: shape.nr_mempools ?? NR_MEMPOOLS,
     mempool_element: shape.nr_mempool_elements ?? NR_MEMPOOL_ELEMENTS,
     ...slab_rows(caches),
@@ -261,6 +264,7 @@ function sys_of(kernel: Kernel, image: Image): Sys {
     free_mask: views.free_mask,
     pcp: views.pcp,
     zonelist: views.zonelist,
+    mempolicy: views.mempolicy,
     mempool: views.mempool,
     mempool_element: views.mempool_element,
     slab_state: views.slab_state,

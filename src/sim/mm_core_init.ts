@@ -7,6 +7,7 @@ import { highmem_check } from '../mm/highmem.ts'
 import { kmem_cache_init, slab_check } from '../mm/kmem_cache.ts'
 import { kmemleak_init } from '../mm/kmemleak.ts'
 import { kmemleak_check } from '../mm/kmemleak_debugfs.ts'
+import { mempolicy_check } from '../mm/mempolicy.ts'
 import { mempool_check } from '../mm/mempool.ts'
 import type { Sys } from '../mm/mmzone.ts'
 import { totalram_pages } from '../mm/page_alloc/setup.ts'
@@ -36,5 +37,5 @@ export function mm_core_init(sys: Sys, cmdline: string): void {
 export function brokenLaws(sys: Sys): string[] {
   const caches = hasCaches(sys) ? slab_check(sys) : []
   const spaces = [...vmalloc_check(sys), ...highmem_check(sys)]
-  return [...check(sys), ...caches, ...spaces, ...mempool_check(sys), ...kmemleak_check(sys)]
+  return [...check(sys), ...caches, ...spaces, ...mempool_check(sys), ...kmemleak_check(sys), ...mempolicy_check(sys)]
 }

@@ -8,6 +8,7 @@ import { kasanKind } from './kasan.ts'
 import { kmallocKind } from './kmalloc.ts'
 import { kmapKind } from './kmap.ts'
 import { kmemleakKind } from './kmemleak.ts'
+import { mempolicyKind } from './mempolicy.ts'
 import { mempoolKind } from './mempool.ts'
 import { pageTablesKind } from './page_tables.ts'
 import { slabKind } from './slab.ts'
@@ -30,6 +31,7 @@ export const verifyKinds: readonly VerifyKind[] = [
   gfpKind,
   watermarksKind,
   buddyKind,
+  mempolicyKind,
   slabGeometryKind,
   slabKind,
   slobKind,
