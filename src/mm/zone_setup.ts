@@ -1,17 +1,10 @@
 // A machine's tables filled from its layout: nodes, distances, CPUs, zones, blocks, pageblocks, zonelists. No page is
 // with the allocator yet: that is memblock_free.ts, or whoever places the pages of a captured machine.
 import { type Kernel, type ZoneName, zone_type } from './kernel.ts'
+import { create_sys } from './machine_image.ts'
 import type { FrameRange } from './memory_model.ts'
 import { type ZoneExtent, zone_ranges } from './mm_init.ts'
-import {
-  BLOCK_HOLE,
-  BLOCK_RESERVED,
-  BLOCK_TOUCHED,
-  BLOCK_ZONE_SPLIT,
-  create_sys,
-  MIGRATE_MOVABLE,
-  type Sys,
-} from './mmzone.ts'
+import { BLOCK_HOLE, BLOCK_RESERVED, BLOCK_TOUCHED, BLOCK_ZONE_SPLIT, MIGRATE_MOVABLE, type Sys } from './mmzone.ts'
 import { sysctl_defaults } from './page_alloc/setup.ts'
 import type { VmShape } from './vm_tables.ts'
 import { build_all_zonelists } from './zonelist.ts'

@@ -12,7 +12,8 @@ import {
   type Snapshot,
   take_snapshot,
 } from '../image/snapshot.ts'
-import { attach_sys, BLOCK_TOUCHED, type Sys } from '../mm/mmzone.ts'
+import { attach_sys } from '../mm/machine_image.ts'
+import { BLOCK_TOUCHED, type Sys } from '../mm/mmzone.ts'
 
 export type { Snapshot } from '../image/snapshot.ts'
 

@@ -1,8 +1,9 @@
 // The complete state of a page allocator as the recordings dump it (custom, format D): read into a machine, and written
 // back line for line, so that two states are equal when their lines are.
 import { list_entries } from '../image/list.ts'
+import { create_sys } from '../mm/machine_image.ts'
 import { PAGE_PCP, PG } from '../mm/mm_types.ts'
-import { BLOCK_TOUCHED, BLOCK_ZONE_SPLIT, create_sys, free_list_head, type Sys, zone_name } from '../mm/mmzone.ts'
+import { BLOCK_TOUCHED, BLOCK_ZONE_SPLIT, free_list_head, type Sys, zone_name } from '../mm/mmzone.ts'
 import { add_to_free_list_tail } from '../mm/page_alloc/buddy.ts'
 import { pindex_to_order } from '../mm/page_alloc/pcp.ts'
 import { NR_FREE_CMA_PAGES, NR_FREE_PAGES, NR_VM_ZONE_STAT_ITEMS, NUMA_STAT_ITEMS } from '../mm/vmstat_item.ts'

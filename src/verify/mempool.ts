@@ -3,6 +3,7 @@
 // The allocator below numbers its elements from 1 on. `mode` says how it answers: 0 it succeeds, 1 it fails, 3 it fails
 // twice; 2 is chance, where the answer (not what was asked) is taken from the line.
 import { NIL } from '../base/units.ts'
+import { create_sys } from '../mm/machine_image.ts'
 import {
   MEMPOOL_WAIT_SECONDS,
   type Mempool,
@@ -14,7 +15,7 @@ import {
   mempool_free,
   mempool_resize,
 } from '../mm/mempool.ts'
-import { create_sys, type Sys } from '../mm/mmzone.ts'
+import type { Sys } from '../mm/mmzone.ts'
 import { kernelOfMeta, metaOf } from './recorded_kernel.ts'
 import { jsonLines, type Tally, tally, type VerifyFile, type VerifyKind } from './types.ts'
 

@@ -8,7 +8,8 @@ import { kernels } from '../../src/kernels/index.ts'
 import * as gfp from '../../src/mm/gfp.ts'
 import { bad_gfp } from '../../src/mm/gfp_check.ts'
 import { format_gfp, parse_gfp } from '../../src/mm/gfp_names.ts'
-import { create_sys, type Sys } from '../../src/mm/mmzone.ts'
+import { create_sys } from '../../src/mm/machine_image.ts'
+import type { Sys } from '../../src/mm/mmzone.ts'
 import { describeShared, SHARED } from '../shared.ts'
 
 const k61 = kernels['6.1-x86_64']!

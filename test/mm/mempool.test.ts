@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { kernels } from '../../src/kernels/index.ts'
 import { __GFP_ZERO, GFP_ATOMIC, GFP_KERNEL } from '../../src/mm/gfp.ts'
+import { attach_sys, create_sys } from '../../src/mm/machine_image.ts'
 import {
   MEMPOOL_WOULD_WAIT,
   type MempoolFunctions,
@@ -20,7 +21,7 @@ import {
   mempool_create_page_pool,
   mempool_create_slab_pool,
 } from '../../src/mm/mempool_ready.ts'
-import { attach_sys, create_sys, type Sys } from '../../src/mm/mmzone.ts'
+import type { Sys } from '../../src/mm/mmzone.ts'
 import { alloc_pages } from '../../src/mm/page_alloc/alloc_pages.ts'
 import { NR_FREE_PAGES, NR_VM_ZONE_STAT_ITEMS } from '../../src/mm/vmstat_item.ts'
 import { zone_row } from '../../src/mm/zone_setup.ts'

@@ -16,7 +16,8 @@ import {
   kmem_cache_shrink,
   kmem_cache_zalloc,
 } from '../../src/mm/kmem_cache.ts'
-import { attach_sys, type Sys } from '../../src/mm/mmzone.ts'
+import { attach_sys } from '../../src/mm/machine_image.ts'
+import type { Sys } from '../../src/mm/mmzone.ts'
 import { read_u8, write_u8 } from '../../src/mm/physmem.ts'
 import { SLAB_HWCACHE_ALIGN, SLAB_TYPESAFE_BY_RCU } from '../../src/mm/slab_flags.ts'
 import { get_slabinfo } from '../../src/mm/slub_info.ts'
