@@ -14,6 +14,7 @@ import {
   kmalloc_types,
 } from './kmalloc_caches.ts'
 import { KMALLOC_TYPE_GFP, KMALLOC_TYPE_NUMBERS } from './kmalloc_types.ts'
+import { forget_aliases, note_alias } from './kmem_alias.ts'
 import {
   cache_rows,
   is_cache_name,
@@ -137,6 +138,7 @@ function new_cache(sys: Sys, request: CacheRequest, ctor: number, refcount: numb
 }
 
 function forget_cache(sys: Sys, cache: number): void {
+  forget_aliases(sys, cache)
   const rows = sys.kmem_cache.used.length
   for (const column of Object.values(sys.kmem_cache)) {
     const width = column.length / rows
@@ -216,6 +218,7 @@ function merged(sys: Sys, request: CacheRequest): KmemCache {
   kmem_cache.refcount[cache]! += 1
   kmem_cache.object_size[cache] = Math.max(kmem_cache.object_size[cache]!, request.size)
   slab_allocator(sys).alias(sys, cache, request.size)
+  note_alias(sys, cache, request.name)
   return cache
 }
 

@@ -3,13 +3,15 @@ import type { Sys } from './mmzone.ts'
 import { type SlabSetup, slab_setup } from './slab_common.ts'
 import { KMEM_CACHE_NAME_BYTES, SLAB_CMDLINE_BYTES } from './slab_tables.ts'
 
-function read_text(bytes: Uint8Array, row: number, width: number): string {
+/** ASCII text of a row. @ours */
+export function read_text(bytes: Uint8Array, row: number, width: number): string {
   let text = ''
   for (let at = row * width; at < (row + 1) * width && bytes[at] !== 0; at++) text += String.fromCharCode(bytes[at]!)
   return text
 }
 
-function write_text(bytes: Uint8Array, row: number, width: number, text: string): void {
+/** @ours */
+export function write_text(bytes: Uint8Array, row: number, width: number, text: string): void {
   bytes.fill(0, row * width, (row + 1) * width)
   for (let at = 0; at < text.length; at++) bytes[row * width + at] = text.charCodeAt(at)
 }

@@ -41,6 +41,12 @@ export const KMEM_CACHE = {
   seq: f64('the how manieth cache of this machine it is'),
 } as const
 
+/** One row a name under which a user knows a cache that others had made. Links of /sys/kernel/slab, which SLUB alone has. */
+export const KMEM_ALIAS = {
+  cache: i32('row + 1 of the cache; 0 = the row is unused'),
+  name: u8('ASCII, ends in NUL', KMEM_CACHE_NAME_BYTES),
+} as const
+
 /** Type of kmalloc (KMALLOC_NORMAL …) × index. @kernel mm/slab_common.c:kmalloc_caches */
 export const KMALLOC_CACHE = {
   cache: i32('row + 1 of the cache; 0 = none'),
@@ -57,12 +63,14 @@ export const NR_SLAB_LISTS = 3
 export const SLAB_TABLES = {
   slab_state: SLAB_STATE,
   kmem_cache: KMEM_CACHE,
+  kmem_alias: KMEM_ALIAS,
   kmalloc_cache: KMALLOC_CACHE,
 } as const
 
 /** Rows of the shared tables. @ours */
-export function slab_rows(caches: number): { [Name in keyof typeof SLAB_TABLES]: number } {
-  return { slab_state: 1, kmem_cache: caches, kmalloc_cache: KMALLOC_TYPES * KMALLOC_INDEXES }
+export function slab_rows(kernel: Kernel, caches: number): { [Name in keyof typeof SLAB_TABLES]: number } {
+  const aliases = kernel.slab === 'SLUB' ? caches : 0
+  return { slab_state: 1, kmem_cache: caches, kmem_alias: aliases, kmalloc_cache: KMALLOC_TYPES * KMALLOC_INDEXES }
 }
 
 /** Rows of `link` that are heads of lists of slabs. @ours */

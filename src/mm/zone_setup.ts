@@ -31,6 +31,8 @@ export interface MachineLayout {
 export interface Capacity extends VmShape {
   /** Frames that can have bytes at a time. */
   readonly nr_physmem_slots?: number
+  /** Caches. */
+  readonly nr_kmem_caches?: number
 }
 
 /** A machine with zones and without free pages. `shared` as in create_sys. @ours */

@@ -8,6 +8,7 @@ import type { Diagnostic, Read } from './proc/lines.ts'
 import { type MeminfoFacts, readMeminfo } from './proc/meminfo.ts'
 import { type PagetypeinfoFacts, readPagetypeinfo } from './proc/pagetypeinfo.ts'
 import { type PhysmapFacts, readPhysmap } from './proc/physmap.ts'
+import { readSlabSysfs, type SlabSysfsFacts } from './proc/slab_sysfs.ts'
 import { readSlabinfo, type SlabinfoFacts } from './proc/slabinfo.ts'
 import { readSysNode, type SysNodeFacts } from './proc/sys_node.ts'
 import { readSysVm, type SysVmFacts } from './proc/sys_vm.ts'
@@ -30,6 +31,7 @@ export interface SnapshotFacts {
   meminfo: MeminfoFacts | null
   vmstat: VmstatFacts | null
   slabinfo: SlabinfoFacts | null
+  slabSysfs: SlabSysfsFacts | null
   iomem: IomemFacts | null
   firmwareMemmap: FirmwareMemmapFacts | null
   sysVm: SysVmFacts | null
@@ -61,6 +63,7 @@ export const SNAPSHOT_FILES: Readonly<Record<keyof SnapshotFacts, readonly strin
   meminfo: ['meminfo'],
   vmstat: ['vmstat'],
   slabinfo: ['slabinfo'],
+  slabSysfs: ['slab_sysfs.tsv', 'sys_kernel_slab.tsv'],
   iomem: ['iomem'],
   firmwareMemmap: ['sys_firmware_memmap.txt'],
   sysVm: ['sys_vm.txt', 'sys_vm.tsv'],
@@ -92,6 +95,7 @@ export function readSnapshot(files: ReadonlyMap<string, string>): Snapshot {
     meminfo: read('meminfo', readMeminfo),
     vmstat: read('vmstat', readVmstat),
     slabinfo: read('slabinfo', readSlabinfo),
+    slabSysfs: read('slabSysfs', readSlabSysfs),
     iomem: read('iomem', readIomem),
     firmwareMemmap: read('firmwareMemmap', readFirmwareMemmap),
     sysVm: read('sysVm', readSysVm),

@@ -20,8 +20,10 @@ import {
 } from '../mm/page_address.ts'
 import { __free_page, __free_pages, alloc_page, alloc_pages_node } from '../mm/page_alloc/alloc_pages.ts'
 import { drain_all_pages, drain_local_pages } from '../mm/page_alloc/pcp.ts'
+import { slab_attr_store, slab_attributes } from '../mm/slub_sysfs.ts'
 import { set_transparent_hugepage, sysctl_write } from '../mm/sysctl.ts'
 import { refresh_cpu_vm_stats } from '../mm/vmstat.ts'
+import { slabFolderCache } from './inspect_slab.ts'
 import { mm_core_init } from './mm_core_init.ts'
 
 /** Where a command runs, for the time of the command; default: the CPU that runs now. */
@@ -42,6 +44,7 @@ export type Command =
   | (OnCpu & { readonly op: 'drain_local_pages' })
   | { readonly op: 'mm_core_init'; readonly cmdline: string }
   | { readonly op: 'drain_all_pages' }
+  | (OnCpu & { readonly op: 'slab_attr_store'; readonly folder: string; readonly name: string; readonly value: string })
   | { readonly op: 'sysctl'; readonly name: string; readonly value: string }
   | { readonly op: 'kmemleak'; readonly text: string }
   | { readonly op: 'transparent_hugepage'; readonly enabled: boolean }
@@ -83,6 +86,7 @@ const HANDLERS: Handlers = {
   drain_local_pages: sys => done(drain_local_pages(sys)),
   mm_core_init: (sys, { cmdline }) => done(mm_core_init(sys, cmdline)),
   drain_all_pages: sys => done(drain_all_pages(sys)),
+  slab_attr_store: (sys, { folder, name, value }) => ({ error: store_slab_attribute(sys, folder, name, value) }),
   sysctl: (sys, { name, value }) => ({ error: sysctl_write(sys, name, value) }),
   kmemleak: (sys, { text }) => ({ error: kmemleak_write(sys, text) }),
   transparent_hugepage: (sys, { enabled }) => done(set_transparent_hugepage(sys, enabled)),
@@ -103,11 +107,18 @@ const done = (_: unknown): Result => DONE
 const allocated = (sys: Sys, pfn: Pfn): Result => ({ pfn, address: page_address(sys, pfn) })
 const addressed = (sys: Sys, address: Address): Result => ({ pfn: virt_to_page(sys, address), address })
 
+const ENOENT = 2
 const EFAULT = 14
 const EBUSY = 16
 
 /** What runs on a kernel stack went on, or it ended in a report, or nothing runs there any more. */
 const ran = (alive: boolean): Result => ({ error: alive ? 0 : -EFAULT })
+
+/** Writes a file of /sys/kernel/slab. */
+function store_slab_attribute(sys: Sys, folder: string, name: string, value: string): number {
+  const cache = slabFolderCache(sys, folder)
+  return cache < 0 || !slab_attributes(sys).includes(name) ? -ENOENT : slab_attr_store(sys, cache, name, value)
+}
 
 /** Stacks with guard pages need the kernel's address space, which is set up when it is first needed. */
 function new_task(sys: Sys, comm: string, nid: number | undefined): number {
@@ -155,6 +166,7 @@ const REQUIRED: { readonly [Name in CommandName]: readonly string[] } = {
   drain_local_pages: [],
   mm_core_init: ['cmdline'],
   drain_all_pages: [],
+  slab_attr_store: ['folder', 'name', 'value'],
   sysctl: ['name', 'value'],
   kmemleak: ['text'],
   transparent_hugepage: ['enabled'],

@@ -12,7 +12,7 @@ import { formatVmallocinfo } from '../report/proc/vmallocinfo.ts'
 import { writeVmstat } from '../report/proc/vmstat.ts'
 import { writeZoneinfo } from '../report/proc/zoneinfo.ts'
 import { meminfoOf, sysNodeOf, vmstatOf } from './inspect_memory.ts'
-import { slabinfoOf } from './inspect_slab.ts'
+import { SLAB_FOLDER, slabFiles, slabinfoOf, slabLink } from './inspect_slab.ts'
 import { buddyinfoOf, pagetypeinfoOf, zoneinfoOf } from './inspect_zones.ts'
 
 type Reader = (sys: Sys) => string
@@ -62,6 +62,7 @@ function files(sys: Sys, constants: Constants): Map<string, Reader> {
   for (const node of onlineNodes(sys))
     for (const part of NODE_PARTS)
       all.set(`${NODES}/node${node}/${part}`, () => `${writeNodeAttribute(sysNodeOf(sys, node), part)}\n`)
+  for (const [path, reader] of slabFiles(sys)) all.set(path, reader)
   return all
 }
 
@@ -83,5 +84,12 @@ export function procFolder(sys: Sys, path: string, constants: Constants = NONE):
   const folder = path.endsWith('/') ? path : `${path}/`
   const below = procPaths(sys, constants).filter(file => file.startsWith(folder))
   if (below.length === 0) return null
-  return [...new Set(below.map(file => /^[^/]*\/?/.exec(file.slice(folder.length))![0]))]
+  const names = [...new Set(below.map(file => /^[^/]*\/?/.exec(file.slice(folder.length))![0]))]
+  return folder === `${SLAB_FOLDER}/` ? names.map(name => linkOr(sys, name)) : names
+}
+
+/** A name with what it is a link to. */
+function linkOr(sys: Sys, name: string): string {
+  const target = slabLink(sys, name.replace(/\/$/, ''))
+  return target === null ? name : `${name.slice(0, -1)} -> ${target}`
 }

@@ -13,6 +13,7 @@ import { mempoolKind } from './mempool.ts'
 import { pageTablesKind } from './page_tables.ts'
 import { slabKind } from './slab.ts'
 import { slabGeometryKind } from './slab_geometry.ts'
+import { slabSysfsKind } from './slab_sysfs.ts'
 import { slobKind } from './slob.ts'
 import { slubKind } from './slub.ts'
 import { slubReportsKind } from './slub_reports.ts'
@@ -33,6 +34,7 @@ export const verifyKinds: readonly VerifyKind[] = [
   buddyKind,
   mempolicyKind,
   slabGeometryKind,
+  slabSysfsKind,
   slabKind,
   slobKind,
   slubKind,

@@ -21,7 +21,7 @@ import { type Builtin, type Session, unknownWord } from './session.ts'
 import { ShellFailure, ShellSyntaxError, wholeNumber } from './words.ts'
 
 /** Files that show allocators above the page allocator: who looks at them wants these to be there. */
-const OF_ALLOCATORS = /^(\/proc\/)?(slabinfo|vmallocinfo)$/
+const OF_ALLOCATORS = /^(\/proc\/)?(slabinfo|vmallocinfo)$|^\/?sys\/kernel\/slab(\/|$)/
 
 function cat(session: Session, paths: readonly string[]): string {
   const { machine } = session
@@ -35,7 +35,9 @@ function cat(session: Session, paths: readonly string[]): string {
     .join('')
 }
 
-function ls({ machine }: Session, [path = '/']: readonly string[]): string {
+function ls(session: Session, [path = '/']: readonly string[]): string {
+  const { machine } = session
+  if (OF_ALLOCATORS.test(path)) session.initAllocators()
   const full = path.startsWith('/') ? path : `/${path}`
   const names = procFolder(machine.sys, full, machine.constants)
   if (names !== null) return `${names.join('\n')}\n`

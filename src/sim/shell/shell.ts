@@ -7,7 +7,7 @@ import { allocateBuiltins } from './allocate.ts'
 import { lookBuiltins } from './look.ts'
 import { type Builtin, Session, type Surroundings, unknownWord } from './session.ts'
 import { timeBuiltins } from './time.ts'
-import { ShellSyntaxError } from './words.ts'
+import { ShellFailure, ShellSyntaxError } from './words.ts'
 
 export type { Answer, Session, Surroundings } from './session.ts'
 
@@ -21,11 +21,11 @@ const TITLES: Readonly<Record<Builtin['group'], string>> = {
 
 const shellBuiltins: Readonly<Record<string, Builtin>> = {
   echo: {
-    usage: 'WORD…',
-    about: 'prints words',
+    usage: 'WORD… [> FILE]',
+    about: 'prints words, or writes them into a file of /sys/kernel/slab',
     group: 'shell',
     arity: [0, 1024],
-    run: (_, words) => `${words.join(' ')}\n`,
+    run: echo,
   },
   source: {
     usage: 'FILE',
@@ -37,6 +37,32 @@ const shellBuiltins: Readonly<Record<string, Builtin>> = {
   help: { usage: '[COMMAND]', about: 'tells what there is', group: 'shell', arity: [0, 1], run: help },
   exit: { usage: '', about: 'ends the shell', group: 'shell', arity: [0, 0], run: end },
   quit: { usage: '', about: 'the same', group: 'shell', arity: [0, 0], run: end },
+}
+
+const SLAB_FILE = /^\/?sys\/kernel\/slab\/([^/]+)\/([^/]+)$/
+
+/** What the kernel's answer to a write is called. */
+const REFUSALS: Readonly<Record<number, string>> = {
+  [-2]: 'no such file',
+  [-5]: 'it can only be read',
+  [-22]: 'invalid argument',
+}
+
+function echo(session: Session, words: readonly string[]): string {
+  const at = words.findIndex(word => word.startsWith('>'))
+  if (at < 0) return `${words.join(' ')}\n`
+  const path = [words[at]!.slice(1), ...words.slice(at + 1)].join('')
+  const [, folder, name] = SLAB_FILE.exec(path) ?? []
+  if (folder === undefined || name === undefined)
+    throw new ShellFailure(`${path}: only files of /sys/kernel/slab can be written; settings with sysctl`)
+  session.initAllocators()
+  const value = words.slice(0, at).join(' ')
+  const { result, printed } = session.do({ op: 'slab_attr_store', folder, name, value })
+  if (result.error)
+    throw Object.assign(new ShellFailure(`${path}: ${REFUSALS[result.error] ?? `error ${result.error}`}`), {
+      text: printed,
+    })
+  return printed
 }
 
 function end(session: Session): string {

@@ -9,6 +9,7 @@ import type { Diagnostic } from '../../../src/report/proc/lines.ts'
 import { readMeminfo, writeMeminfo } from '../../../src/report/proc/meminfo.ts'
 import { readPagetypeinfo, writePagetypeinfo } from '../../../src/report/proc/pagetypeinfo.ts'
 import { readPhysmap, writePhysmap } from '../../../src/report/proc/physmap.ts'
+import { readSlabSysfs, writeSlabSysfs } from '../../../src/report/proc/slab_sysfs.ts'
 import { readSlabinfo, writeSlabinfo } from '../../../src/report/proc/slabinfo.ts'
 import { readSysNode, writeSysNode } from '../../../src/report/proc/sys_node.ts'
 import { readSysVm, writeSysVm } from '../../../src/report/proc/sys_vm.ts'
@@ -39,6 +40,7 @@ export const KINDS: readonly Kind[] = [
   kind(['meminfo'], readMeminfo, writeMeminfo),
   kind(['vmstat'], readVmstat, writeVmstat),
   kind(['slabinfo'], readSlabinfo, writeSlabinfo),
+  kind(['slab_sysfs.tsv', 'sys_kernel_slab.tsv'], readSlabSysfs, writeSlabSysfs),
   kind(['sys_vm.txt', 'sys_vm.tsv'], readSysVm, writeSysVm),
   kind(['sys_node.txt', 'sys_node.tsv'], readSysNode, writeSysNode),
   kind(['physmap.tsv'], readPhysmap, writePhysmap),

@@ -218,3 +218,24 @@ describe('the shell itself', () => {
     expect(complete('echo ')).toEqual([])
   })
 })
+
+describe('/sys/kernel/slab', () => {
+  it('is listed, read and written; a write can be undone', () => {
+    const session = open()
+    expect(done(session, 'ls /sys/kernel/slab')).toContain('kmalloc-64/\n')
+    expect(done(session, 'cat /sys/kernel/slab/kmalloc-64/objs_per_slab')).toBe('64\n')
+    expect(
+      done(session, 'echo 9 > /sys/kernel/slab/kmalloc-64/min_partial; echo 1 >/sys/kernel/slab/kmalloc-64/shrink'),
+    ).toBe('')
+    expect(done(session, 'cat /sys/kernel/slab/kmalloc-64/min_partial')).toBe('9\n')
+    done(session, 'back 2')
+    expect(done(session, 'cat /sys/kernel/slab/kmalloc-64/min_partial')).toBe('5\n')
+  })
+
+  it.each([
+    ['echo 1 > /sys/kernel/slab/kmalloc-64/order', 'it can only be read'],
+    ['echo x > /sys/kernel/slab/kmalloc-64/min_partial', 'invalid argument'],
+    ['echo 1 > /sys/kernel/slab/nothing/order', 'no such file'],
+    ['echo 1 > /etc/passwd', 'only files of /sys/kernel/slab can be written'],
+  ])('%s', (line, why) => expect(open().run(line)).toMatchObject({ status: 1, error: expect.stringContaining(why) }))
+})
