@@ -9,9 +9,12 @@ export function filesBelow(root: string): VerifyFile[] {
     .filter(path => statSync(`${root}/${path}`).isFile())
     .map(path => ({
       path,
-      text: () => {
-        const bytes = readFileSync(`${root}/${path}`)
-        return (path.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8')
-      },
+      text: () => bytesOf(`${root}/${path}`).toString('utf8'),
+      bytes: () => bytesOf(`${root}/${path}`),
     }))
+}
+
+function bytesOf(path: string): Buffer {
+  const bytes = readFileSync(path)
+  return path.endsWith('.gz') ? gunzipSync(bytes) : bytes
 }

@@ -1,6 +1,8 @@
 // mmtwin on Node: the same machine with files. What cannot be read throws an error whose message is one sentence that
 // begins with the file.
 
+export { type AccessFilesOptions, type AccessReport, replayAccesses } from './access_files.ts'
+export { writeAccessHtml } from './access_html.ts'
 export { loadMachine, type MachineChoices, readDescription } from './machine_file.ts'
 export { type ReplayFilesOptions, replayTrace } from './replay_files.ts'
 export { writeReplayHtml } from './replay_html/index.ts'

@@ -19,6 +19,10 @@ export function verifyFiles(folder: string, onRead: (path: string) => void = () 
       onRead(path)
       return readText(join(folder, path))
     },
+    bytes() {
+      onRead(path)
+      return readBytes(join(folder, path))
+    },
   }))
 }
 
@@ -35,9 +39,17 @@ function listFiles(folder: string): string[] {
 /** A file's text; gzip is known by its first two bytes. */
 export function readText(path: string): string {
   try {
+    return readBytes(path).toString('utf8')
+  } catch (error) {
+    throw explainFileError(path, error)
+  }
+}
+
+function readBytes(path: string): Buffer {
+  try {
     const bytes = readFileSync(path)
     const packed = bytes[0] === 0x1f && bytes[1] === 0x8b
-    return (packed ? gunzipSync(bytes, { maxOutputLength: LARGEST_TEXT }) : bytes).toString('utf8')
+    return packed ? gunzipSync(bytes, { maxOutputLength: LARGEST_TEXT }) : bytes
   } catch (error) {
     throw explainFileError(path, error)
   }

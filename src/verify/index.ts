@@ -1,6 +1,7 @@
 // Every kind of recording that `mmtwin verify` knows, in the order of its table.
 import { bootKind } from './boot.ts'
 import { buddyKind } from './buddy.ts'
+import { cacheTracesKind } from './cache_traces.ts'
 import { constantsKind } from './constants.ts'
 import { gdtKind } from './gdt.ts'
 import { gfpKind } from './gfp.ts'
@@ -49,4 +50,5 @@ export const verifyKinds: readonly VerifyKind[] = [
   pageTablesKind,
   constantsKind,
   gdtKind,
+  cacheTracesKind,
 ]

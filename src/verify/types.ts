@@ -7,6 +7,8 @@ export interface VerifyFile {
   readonly path: string
   /** Its text, unpacked. */
   text(): string
+  /** Its bytes, unpacked, for the kinds that are no text. */
+  bytes?(): Uint8Array
 }
 
 /** Where a recording and the model differ first. */
