@@ -11,6 +11,8 @@ export { define_kernel, kernel_by_name, kernel_for_release, kernels, with_config
 export { format_gfp, parse_gfp } from './mm/gfp_names.ts'
 export type { Kernel } from './mm/kernel.ts'
 export type { Sys } from './mm/mmzone.ts'
+export type { ExplainedReport, Explanation, ReasonCode } from './report/explain/answer.ts'
+export { explainText as explain } from './report/explain/explain.ts'
 export { readSnapshot, type Snapshot as CapturedFiles } from './report/snapshot.ts'
 export { playScenario, type Scenario, scenarios } from './scenarios/index.ts'
 export type { Command, CommandName, Result } from './sim/commands.ts'

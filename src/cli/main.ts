@@ -10,6 +10,7 @@ import { oneLine } from './text.ts'
 /** Each command in a file of its own, loaded when it is called, or when all are listed. */
 const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
   boot: async () => (await import('./boot.ts')).registerBoot,
+  explain: async () => (await import('./explain.ts')).registerExplain,
   replay: async () => (await import('./replay.ts')).registerReplay,
   record: async () => (await import('./record.ts')).registerRecord,
   run: async () => (await import('./run.ts')).registerRun,
@@ -20,6 +21,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void
 const EXAMPLES = `
 Examples:
   $ mmtwin boot -- cat /proc/buddyinfo
+  $ dmesg | mmtwin explain -
   $ mmtwin replay trace.gz --machine captured/before
   $ mmtwin run
   $ mmtwin verify recordings/

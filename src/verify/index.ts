@@ -3,6 +3,7 @@ import { bootKind } from './boot.ts'
 import { buddyKind } from './buddy.ts'
 import { cacheTracesKind } from './cache_traces.ts'
 import { constantsKind } from './constants.ts'
+import { explainKinds } from './explain.ts'
 import { gdtKind } from './gdt.ts'
 import { gfpKind } from './gfp.ts'
 import { kasanKind } from './kasan.ts'
@@ -51,4 +52,5 @@ export const verifyKinds: readonly VerifyKind[] = [
   constantsKind,
   gdtKind,
   cacheTracesKind,
+  ...explainKinds,
 ]

@@ -1,0 +1,73 @@
+// `mmtwin explain`: why requests in a kernel log failed, or who was killed and why, as text or as JSON.
+import type { Command } from 'commander'
+import { print, printJson } from './output.ts'
+import { oneLine, outputColumns } from './text.ts'
+
+const EXAMPLES = `
+Examples:
+  $ dmesg | mmtwin explain -
+  $ mmtwin explain /var/log/kern.log.1.gz --json
+  $ mmtwin explain oom.txt --verbose
+
+--json prints { "reports": [ { "line", "kind", "reason", "failing", "zones", "victim", "explanation", … } ],
+"diagnostics": [ { "line", "message" } ] }; docs/explain.md tells of each. Exit 1 where the log has no report.`
+
+interface Options {
+  readonly json?: boolean
+  readonly verbose?: boolean
+}
+
+/** Adds the command `explain` to the program. */
+export function registerExplain(program: Command): void {
+  program
+    .command('explain')
+    .description('why memory ran out: OOM kills and allocation failures in a kernel log, with the numbers that decided')
+    .argument('<file>', 'text of a kernel log, plain or packed; - for standard input')
+    .option('-v, --verbose', 'every sentence, and the score of every process')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', EXAMPLES)
+    .action(explain)
+}
+
+type Found = Awaited<ReturnType<typeof import('../node/explain_input.ts').explainInput>>
+
+async function explain(file: string, options: Options): Promise<void> {
+  const { reportText } = await import('./explain_text.ts')
+  const answers: unknown[] = []
+  let count = 0
+  const found = await readWithProgress(file, explained => {
+    count++
+    if (options.json) answers.push(explained.answer)
+    else print(`${count > 1 ? '\n' : ''}${reportText(explained, outputColumns(), options.verbose === true)}`)
+  })
+  if (options.json) printJson({ reports: answers, diagnostics: found.diagnostics })
+  else tellDiagnostics(found)
+  if (count === 0) tellNothing(file, found)
+}
+
+async function readWithProgress(
+  file: string,
+  onReport: Parameters<typeof import('../node/explain_input.ts').explainInput>[1],
+): Promise<Found> {
+  const { startProgress } = await import('./progress.ts')
+  const { explainInput } = await import('../node/explain_input.ts')
+  const progress = await startProgress('explain')
+  try {
+    return await explainInput(file, onReport, { onProgress: (read, total) => progress.update(read, total, file) })
+  } finally {
+    progress.stop()
+  }
+}
+
+function tellDiagnostics({ diagnostics }: Found): void {
+  for (const { line, message } of diagnostics.slice(0, 3))
+    process.stderr.write(`mmtwin explain: line ${line}: ${oneLine(message)}\n`)
+  if (diagnostics.length > 3) process.stderr.write(`mmtwin explain: ${diagnostics.length - 3} more; --json shows all\n`)
+}
+
+function tellNothing(file: string, { bytes }: Found): void {
+  const name = file === '-' ? 'standard input' : file
+  const what = bytes === 0 ? 'is empty' : 'holds no report of an OOM kill or allocation failure and no memory dump'
+  process.stderr.write(`mmtwin explain: ${name} ${what}\n`)
+  process.exitCode = 1
+}
