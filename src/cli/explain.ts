@@ -1,5 +1,6 @@
 // `mmtwin explain`: why requests in a kernel log failed, or who was killed and why, as text or as JSON.
 import type { Command } from 'commander'
+import type { ExplainedPart } from '../node/explain_html/index.ts'
 import { print, printJson } from './output.ts'
 import { oneLine, outputColumns } from './text.ts'
 
@@ -8,11 +9,13 @@ Examples:
   $ dmesg | mmtwin explain -
   $ mmtwin explain /var/log/kern.log.1.gz --json
   $ mmtwin explain oom.txt --verbose
+  $ mmtwin explain oom.txt --html oom.html
 
 --json prints { "reports": [ { "line", "kind", "reason", "failing", "zones", "victim", "explanation", … } ],
 "diagnostics": [ { "line", "message" } ] }; docs/explain.md tells of each. Exit 1 where the log has no report.`
 
 interface Options {
+  readonly html?: string
   readonly json?: boolean
   readonly verbose?: boolean
 }
@@ -24,6 +27,10 @@ export function registerExplain(program: Command): void {
     .description('why memory ran out: OOM kills and allocation failures in a kernel log, with the numbers that decided')
     .argument('<file>', 'text of a kernel log, plain or packed; - for standard input')
     .option('-v, --verbose', 'every sentence, and the score of every process')
+    .option(
+      '--html <file>',
+      'write the reports with bars, tables and the text that proves each sentence as one HTML file',
+    )
     .option('--json', 'print one JSON object')
     .addHelpText('after', EXAMPLES)
     .action(explain)
@@ -34,15 +41,26 @@ type Found = Awaited<ReturnType<typeof import('../node/explain_input.ts').explai
 async function explain(file: string, options: Options): Promise<void> {
   const { reportText } = await import('./explain_text.ts')
   const answers: unknown[] = []
+  const parts: ExplainedPart[] = []
   let count = 0
-  const found = await readWithProgress(file, explained => {
+  if (options.html !== undefined) (await import('../node/write_file.ts')).checkWritable(options.html)
+  const found = await readWithProgress(file, (explained, own) => {
     count++
+    if (options.html !== undefined) parts.push({ explained, ...own })
     if (options.json) answers.push(explained.answer)
     else print(`${count > 1 ? '\n' : ''}${reportText(explained, outputColumns(), options.verbose === true)}`)
   })
   if (options.json) printJson({ reports: answers, diagnostics: found.diagnostics })
   else tellDiagnostics(found)
   if (count === 0) tellNothing(file, found)
+  else if (options.html !== undefined) await writeHtml(options.html, file, parts, found)
+}
+
+async function writeHtml(path: string, file: string, parts: readonly ExplainedPart[], found: Found): Promise<void> {
+  const { writeExplainHtml } = await import('../node/explain_html/index.ts')
+  const { writeWhole } = await import('../node/write_file.ts')
+  writeWhole(path, writeExplainHtml(file === '-' ? 'standard input' : file, parts, found.diagnostics.length))
+  process.stderr.write(`mmtwin explain: wrote ${path}\n`)
 }
 
 async function readWithProgress(

@@ -11,16 +11,31 @@ import { UserError } from './user_error.ts'
 const MOST_NULS = 0.1
 const LOOKED_AT = 1 << 16
 
+/** A report's own lines, and those near it that prove something of it. */
+export interface ReportLines {
+  readonly lines: readonly string[]
+  /** Number of the first of them. */
+  readonly firstLine: number
+}
+
+function linesOf({ answer, case_ }: Explained, lines: readonly string[], firstLine: number): ReportLines {
+  const proof = answer.explanation.flatMap(({ evidence }) => evidence).filter(line => line >= firstLine)
+  const from = Math.min(answer.line, ...proof)
+  const to = Math.max(case_.facts.lastLine, ...proof)
+  return { lines: lines.slice(from - firstLine, to - firstLine + 1), firstLine: from }
+}
+
 /** Explains the reports of a file, `-` for standard input; gzip and zstd are unpacked.
  * @throws UserError for a file that is no text, InputError for one that cannot be read */
 export async function explainInput(
   file: string,
-  onReport: (explained: Explained) => void,
+  onReport: (explained: Explained, own: ReportLines) => void,
   options: InputOptions = {},
 ): Promise<{ bytes: number; diagnostics: readonly Diagnostic[] }> {
   const explainer = new Explainer()
   const scan = new LogScan((text, firstLine) => {
-    for (const explained of explainer.take(text.split('\n'), firstLine)) onReport(explained)
+    const lines = text.split('\n')
+    for (const explained of explainer.take(lines, firstLine)) onReport(explained, linesOf(explained, lines, firstLine))
   })
   let first = true
   const { bytes } = await readInput(
