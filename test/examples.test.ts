@@ -148,4 +148,15 @@ describe('what they say', () => {
     ])
     expect(caches).toEqual(['forgotten'])
   })
+
+  it('bytes_of_others: a kernel with KASAN reports what a plain one lets pass', async () => {
+    expect((await run('bytes_of_others')).log).toEqual(['byte 50 after kfree: 0x2e'])
+    const kasan = { memory: '64M', config: { KASAN: true } }
+    const all = await run('bytes_of_others', { ...kasan, commandLine: 'kasan_multi_shot' })
+    const place = 'in init_module [bytes_of_others]'
+    expect(all.kasanReports).toEqual([`slab-out-of-bounds ${place}`, `use-after-free ${place}`])
+    expect(all.log).toContain('Freed by task 0:')
+    expect(isClean(all)).toBe(false)
+    expect((await run('bytes_of_others', kasan)).kasanReports).toEqual([`slab-out-of-bounds ${place}`])
+  })
 })

@@ -14,6 +14,7 @@ Examples:
   $ mmtwin run buddy_split_and_merge --trace
   $ mmtwin run buddy_split_and_merge --json
   $ mmtwin run examples/modules/own_cache.ts
+  $ mmtwin run examples/modules/bytes_of_others.ts --kasan
   $ mmtwin run module.ts --kernel 6.1-i386 --memory 1536M --timeout 10
   $ mmtwin run examples/modules/kmemleak_orphans.ts --config DEBUG_KMEMLEAK=y
 
@@ -23,9 +24,10 @@ Without a name, the scenarios are listed. --json prints { "name", "title", "step
 A file that ends in .ts, .mts, .js or .mjs is a kernel module: it exports init(k) and perhaps exit(k), where k is the
 kernel's API (type ModuleKernel). It runs on a twin of 64 MiB, or on the description that it exports as \`machine\`, or on
 what the options say. --json prints { "module", "kernel", "returned", "finished", "error", "log", "unheard", "calls",
-"leaks": [ { "kind", "call", "bytes", "at" } ], "caches", "pools", "kmemleak": null | { "loaded", "ended" }, "faults",
-"clean" }; kmemleak has the kernel's file of leaks, while the module was loaded and at the end, on a kernel with
-DEBUG_KMEMLEAK. Exit 1 where it leaves anything behind or does not end well.`
+"leaks": [ { "kind", "call", "bytes", "at" } ], "caches", "pools", "kmemleak": null | { "loaded", "ended" },
+"kasanReports", "faults", "clean" }; kmemleak has the kernel's file of leaks, while the module was loaded and at the
+end, on a kernel with DEBUG_KMEMLEAK; kasanReports has kind and place of what KASAN reported, on a kernel with KASAN.
+Exit 1 where it leaves anything behind or does not end well.`
 
 interface Options extends ModuleRunOptions {
   readonly trace?: boolean
@@ -44,6 +46,7 @@ export function registerRun(program: Command): void {
     .option('--kernel <name>', "kernel profile of a module's machine (6.1-x86_64)")
     .option('--config <switches>', "switches of a module's kernel that differ, as DEBUG_KMEMLEAK=y,SWAP=n", switches)
     .option('--append <line>', "command line of a module's kernel, as slub_debug=FPZU")
+    .option('--kasan', "a module's kernel is built with KASAN: every wrong access and free is reported")
     .option('--seed <n>', "seed of the chance of a module's machine (1)", positive)
     .option('--timeout <seconds>', 'seconds that a module may take (60)', positive)
     .option('--calls <n>', 'calls of the kernel that a module may make (1000000)', positive)

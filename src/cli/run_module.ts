@@ -11,6 +11,7 @@ export interface ModuleRunOptions {
   readonly kernel?: string
   readonly config?: Readonly<Record<string, boolean>>
   readonly append?: string
+  readonly kasan?: boolean
   readonly seed?: number
   readonly timeout?: number
   readonly calls?: number
@@ -29,8 +30,8 @@ export async function runModuleCommand(path: string, options: ModuleRunOptions):
 }
 
 function moduleOptions({ machine, timeout, calls, json, append, ...rest }: ModuleRunOptions): ModuleFileOptions {
-  const { memory, cpus, kernel, config, seed } = rest
-  const given = Object.entries({ memory, cpus, kernel, config, commandLine: append, seed }).filter(
+  const { memory, cpus, kernel, config, seed, kasan } = rest
+  const given = Object.entries({ memory, cpus, kernel, config, commandLine: append, seed, kasan }).filter(
     ([, value]) => value != null,
   )
   return {
@@ -46,7 +47,7 @@ function moduleOptions({ machine, timeout, calls, json, append, ...rest }: Modul
 const SHOWN = 20
 
 function reportText(report: ModuleReport): string {
-  const { module, kernel, calls, unheard, leaks, caches, pools, faults, kmemleak } = report
+  const { module, kernel, calls, unheard, leaks, caches, pools, faults, kmemleak, kasanReports } = report
   const lines = [
     ...(unheard > 0 ? [`… and ${unheard} lines more`] : []),
     '',
@@ -55,6 +56,7 @@ function reportText(report: ModuleReport): string {
     ...leaks.slice(0, SHOWN).map(leakText),
     ...(leaks.length > SHOWN ? [`and ${leaks.length - SHOWN} leaks more`] : []),
     ...(leaks.length > 0 ? [`${bad('leaked')}: ${leaks.reduce((sum, { bytes }) => sum + bytes, 0)} bytes`] : []),
+    ...kasanReports.map(title => `${bad('KASAN')}: ${title}`),
     ...caches.map(name => `${bad('cache not destroyed')}: ${name}`),
     ...(pools > 0 ? [`${bad('pools not destroyed')}: ${pools}`] : []),
     ...kmemleakText(kmemleak),

@@ -149,6 +149,8 @@ function never_existed(record: KernelRecord): string | null {
     [config.DEBUG_SLAB && record.slab !== 'SLAB', `DEBUG_SLAB belongs to SLAB, not to ${record.slab}`],
     [config.DEBUG_KMEMLEAK && arch === 'alpha', 'DEBUG_KMEMLEAK does not exist for alpha'],
     [config.KASAN && record.slab === 'SLOB', 'KASAN needs SLUB or SLAB'],
+    [config.KASAN && config.DEBUG_SLAB, 'KASAN with SLAB needs DEBUG_SLAB off'],
+    [config.KASAN && arch !== 'x86_64', `generic KASAN is there for x86_64, not for ${arch}`],
     [config['4KSTACKS'] && arch !== 'i386', `4KSTACKS belongs to i386, not to ${arch}`],
     [config['4KSTACKS'] && newer_than(record.release, [2, 6]), `4KSTACKS ended with 2.6, this is ${record.release}`],
     [config.VMAP_STACK && arch !== 'x86_64', `VMAP_STACK belongs to 64-bit processors, not to ${arch}`],

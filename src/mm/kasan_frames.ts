@@ -4,6 +4,8 @@
 import { type Address, address_add } from '../base/address.ts'
 import {
   direct_paddr,
+  KASAN_ALLOCA_LEFT,
+  KASAN_ALLOCA_RIGHT,
   KASAN_STACK_LEFT,
   KASAN_STACK_MID,
   KASAN_STACK_RIGHT,
@@ -80,6 +82,17 @@ function describe(sys: Sys, address: Address, name: string, description: string)
   write_u32(sys, paddr, MAGIC)
   write_u32(sys, paddr + 8, stack_depot_save(sys, [description]))
   write_u32(sys, paddr + 16, caller_text(name))
+}
+
+/** A function takes `size` bytes of its stack at an address, a multiple of 32: red zones lie before and behind them, up
+ * to the next multiple. @kernel mm/kasan/generic.c:__asan_alloca_poison */
+export function kasan_alloca(sys: Sys, address: Address, size: number): void {
+  if (!kasan_enabled(sys)) return
+  const used = round_up_granule(size)
+  const behind = Math.ceil(size / REDZONE) * REDZONE - used + REDZONE
+  kasan_poison(sys, address_add(address, -REDZONE), REDZONE, KASAN_ALLOCA_LEFT)
+  kasan_unpoison(sys, address, size)
+  kasan_poison(sys, address_add(address, used), behind, KASAN_ALLOCA_RIGHT)
 }
 
 /** Leaves a function: its frame may be used by the next. @ours */

@@ -4,7 +4,7 @@
 // Law: a queue whose chain was overwritten ends there, with a word about it: the rest of it is lost, as in a kernel.
 
 import { free_meta_offset, qlink_next, set_qlink_next } from './kasan_meta.ts'
-import { direct_address, KASAN_SLAB_FREE, set_shadow_byte } from './kasan_shadow.ts'
+import { direct_address, KASAN_SLAB_FREE, KASAN_SLAB_FREETRACK, set_shadow_byte, shadow_of } from './kasan_shadow.ts'
 import { QUARANTINE_BATCHES } from './kasan_tables.ts'
 import { warn } from './kernel_taint.ts'
 import type { Sys } from './mmzone.ts'
@@ -80,20 +80,40 @@ export function kasan_quarantine_reduce(sys: Sys): void {
   qlist_clear(sys, batch)
 }
 
-/** The objects of a queue, while its bytes can be followed. */
-function qlist_objects(sys: Sys, row: number): Leaving[] {
-  const list: Leaving[] = []
+/** A queue as its bytes tell it. */
+interface Queue {
+  readonly row: number
+  readonly objects: readonly Leaving[]
+  /** The chain of its objects ends where it should. */
+  readonly whole: boolean
+}
+
+/** The objects of a queue, while its bytes lead from one that waits to the next. */
+function followed(sys: Sys, row: number): Queue {
+  const objects: Leaving[] = []
   const most = Math.ceil(sys.kasan_qlist.bytes[row]! / 8)
   for (let meta = sys.kasan_qlist.head[row]!; meta !== 0; meta = qlink_next(sys, meta)) {
     const cache = meta < 0 ? NO_CACHE : slab_allocator(sys).cache_of(sys, meta)
     const object = cache === NO_CACHE ? 0 : meta - free_meta_offset(sys, cache)
-    if (cache === NO_CACHE || slab_allocator(sys).nearest_obj(sys, object) !== object || list.length > most) {
-      warn(sys, 'qlist_free_all', 'kasan: a link of the quarantine was overwritten')
-      break
-    }
-    list.push({ cache, object })
+    const sound = cache !== NO_CACHE && slab_allocator(sys).nearest_obj(sys, object) === object
+    const waits = sound && shadow_of(sys, direct_address(sys, object)) === KASAN_SLAB_FREETRACK
+    if (!waits || objects.length > most) return { row, objects, whole: false }
+    objects.push({ cache, object })
   }
-  return list
+  return { row, objects, whole: true }
+}
+
+/** All queues that hold anything. @ours */
+export function kasan_queues(sys: Sys): Queue[] {
+  const rows = Array.from(sys.kasan_qlist.head.keys()).filter(row => sys.kasan_qlist.head[row] !== 0)
+  return rows.map(row => followed(sys, row))
+}
+
+/** The objects of a queue; where its chain was overwritten, those before. */
+function qlist_objects(sys: Sys, row: number): readonly Leaving[] {
+  const { objects, whole } = followed(sys, row)
+  if (!whole) warn(sys, 'qlist_free_all', 'kasan: a link of the quarantine was overwritten')
+  return objects
 }
 
 /** @kernel mm/kasan/quarantine.c:qlist_free_all */
@@ -104,7 +124,7 @@ function qlist_free_all(sys: Sys, leaving: readonly Leaving[]): void {
 /** An object leaves: its free record is not valid any more. @kernel mm/kasan/quarantine.c:qlink_free */
 function qlink_free(sys: Sys, cache: number, object: number): void {
   set_shadow_byte(sys, direct_address(sys, object), KASAN_SLAB_FREE)
-  slab_allocator(sys).free(sys, cache, object)
+  slab_allocator(sys).___cache_free(sys, cache, object)
 }
 
 /** Gives all objects of a cache back, as kmem_cache_shrink and kmem_cache_destroy need it.

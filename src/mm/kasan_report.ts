@@ -85,8 +85,10 @@ export function kasan_check_range(sys: Sys, address: Address, size: number, writ
   return sound
 }
 
-/** The code that calls, where it says nothing better. @ours */
+/** The code that calls, where it says nothing better: the innermost function of the stack of calls. @ours */
 export function kasan_caller(sys: Sys): string {
+  const stack = sys.kasan_state.stack[0]!
+  if (stack !== 0) return stack_depot_fetch(sys, stack)[0]!
   const caller = sys.slab_state.caller[0]!
   return caller === 0 ? '0x0' : symbol_name(caller)
 }
@@ -117,9 +119,10 @@ export function kasan_report_invalid_free(
 
 /** @kernel mm/kasan/report.c:print_report */
 function print_report(sys: Sys, title: string, what: string, address: Address, bad: Address): void {
-  const { pid, reports } = sys.kasan_state
+  const { pid, reports, single_shot } = sys.kasan_state
   const say = (line: string): void => sys.printk?.(line)
   reports[0]! += 1
+  if (reports[0]! > 1 && single_shot[0] === 1) return
   say(RULE)
   say(title)
   say(`${what} ${format_address(address)} by task ${kasan_comm(sys)}/${pid[0]}`)

@@ -81,6 +81,16 @@ function shadow_for_write(sys: Sys, address: Address): number {
   return start + offset_in_page(address)
 }
 
+/** Pages of shadow outside the direct map that can still be made. @ours */
+export function kasan_shadow_room(sys: Sys): number {
+  return sys.kasan_page.key.length / 2 - sys.kasan_state.pages[0]!
+}
+
+/** Makes the page of shadow of an address where there is none. @ours */
+export function kasan_make_shadow(sys: Sys, address: Address): void {
+  shadow_for_write(sys, address)
+}
+
 /** Whether an address lies in the vmalloc space. @kernel mm/vmalloc.c:is_vmalloc_addr */
 export function is_vmalloc_addr(sys: Sys, address: Address): boolean {
   const page = page_of_address(sys, address)

@@ -1,6 +1,7 @@
 // Generic KASAN for slab objects: the hooks that slab allocators call. What lies between objects is a red zone; an object
 // that is given back waits in the quarantine before its allocator gets it.
 // Law: kasan_slab_free says who owns the object then: true = the allocator must leave it alone.
+import { __GFP_DIRECT_RECLAIM } from './gfp.ts'
 import { kasan_init_object_meta, kasan_save_alloc_info, kasan_save_free_track } from './kasan_meta.ts'
 import { kasan_quarantine_put, kasan_quarantine_reduce } from './kasan_quarantine.ts'
 import { kasan_caller, kasan_report_invalid_free } from './kasan_report.ts'
@@ -41,6 +42,7 @@ export function kasan_unpoison_object_data(sys: Sys, cache: number, object: numb
 
 /** It has written. @kernel mm/kasan/common.c:__kasan_poison_object_data */
 export function kasan_poison_object_data(sys: Sys, cache: number, object: number): void {
+  if (!kasan_enabled(sys)) return
   const size = round_up_granule(sys.kmem_cache.object_size[cache]!)
   kasan_poison(sys, direct_address(sys, object), size, KASAN_SLAB_REDZONE)
 }
@@ -48,9 +50,9 @@ export function kasan_poison_object_data(sys: Sys, cache: number, object: number
 const is_kmalloc_cache = (sys: Sys, cache: number): boolean => (sys.kmem_cache.flags[cache]! & SLAB_KMALLOC) !== 0
 
 /** An object is handed out. @kernel mm/kasan/common.c:__kasan_slab_alloc */
-export function kasan_slab_alloc(sys: Sys, cache: number, object: number): void {
+export function kasan_slab_alloc(sys: Sys, cache: number, object: number, gfp: number): void {
   if (!kasan_enabled(sys) || object === 0) return
-  kasan_quarantine_reduce(sys)
+  if ((gfp & __GFP_DIRECT_RECLAIM) !== 0) kasan_quarantine_reduce(sys)
   kasan_unpoison_object_data(sys, cache, object)
   if (!is_kmalloc_cache(sys, cache)) kasan_save_alloc_info(sys, cache, object)
 }
@@ -73,21 +75,36 @@ export function kasan_krealloc(sys: Sys, cache: number, object: number, size: nu
   kasan_kmalloc(sys, cache, object, size)
 }
 
+/** Others may still read a freed object of such a cache. */
+const outlives_free = (sys: Sys, cache: number): boolean => (sys.kmem_cache.flags[cache]! & SLAB_TYPESAFE_BY_RCU) !== 0
+
+/** Whether an address is no object that is in use, which is reported then. */
+function must_not_be_freed(sys: Sys, cache: number, object: number, ip?: string): boolean {
+  const address = direct_address(sys, object)
+  const inner = slab_allocator(sys).nearest_obj(sys, object) !== object
+  if (!inner && (outlives_free(sys, cache) || kasan_byte_accessible(sys, address))) return false
+  kasan_report_invalid_free(sys, address, inner ? 'invalid-free' : 'double-free', ip ?? kasan_caller(sys))
+  return true
+}
+
+/** An object goes into a pool's reserve; false = it must not, which was reported.
+ * @kernel mm/kasan/common.c:__kasan_slab_free_mempool */
+export function kasan_slab_free_mempool(sys: Sys, cache: number, object: number): boolean {
+  if (must_not_be_freed(sys, cache, object)) return false
+  if (!outlives_free(sys, cache)) {
+    const size = round_up_granule(sys.kmem_cache.object_size[cache]!)
+    kasan_poison(sys, direct_address(sys, object), size, KASAN_SLAB_FREE)
+  }
+  return true
+}
+
 /** An object is given back; true = it waits in the quarantine or must not be given back, which was reported.
  * @kernel mm/kasan/common.c:____kasan_slab_free */
 export function kasan_slab_free(sys: Sys, cache: number, object: number, ip?: string): boolean {
   if (!kasan_enabled(sys)) return false
+  if (must_not_be_freed(sys, cache, object, ip)) return true
+  if (outlives_free(sys, cache)) return false
   const address = direct_address(sys, object)
-  if (slab_allocator(sys).nearest_obj(sys, object) !== object) {
-    kasan_report_invalid_free(sys, address, 'invalid-free', ip ?? kasan_caller(sys))
-    return true
-  }
-  // Others may still read a freed object of such a cache.
-  if ((sys.kmem_cache.flags[cache]! & SLAB_TYPESAFE_BY_RCU) !== 0) return false
-  if (!kasan_byte_accessible(sys, address)) {
-    kasan_report_invalid_free(sys, address, 'double-free', ip ?? kasan_caller(sys))
-    return true
-  }
   kasan_poison(sys, address, round_up_granule(sys.kmem_cache.object_size[cache]!), KASAN_SLAB_FREE)
   kasan_save_free_track(sys, cache, object)
   set_shadow_byte(sys, address, KASAN_SLAB_FREETRACK)

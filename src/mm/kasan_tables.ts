@@ -25,7 +25,8 @@ export const KASAN_STATE = {
   pages: i32('pages of shadow outside the direct map that are in use'),
   stacks: i32('records of the stack depot that are in use'),
   text: i32('bytes of its text that are in use'),
-  reports: i32('reports since boot'),
+  reports: i32('mistakes since boot'),
+  single_shot: u8('1 = only the first of them is reported'),
   globals: i32('variables that are registered'),
   head: i32('first batch of the quarantine that is not given back yet'),
   tail: i32('batch that is being filled'),
@@ -84,8 +85,9 @@ export const KASAN_TABLES = {
   kasan_shadow: KASAN_SHADOW,
 } as const
 
-/** Pages of shadow outside the direct map where the shape does not say. */
+/** Pages of shadow outside the direct map where the shape does not say: these, or twice what all memory in vmalloc needs. */
 export const NR_KASAN_SHADOW_PAGES = 512
+const FRAMES_PER_PAGE = 4
 const STACKS = 4096
 const GLOBALS = 256
 const TEXT_BYTES = 1 << 20
@@ -95,7 +97,7 @@ export function kasan_rows(
   kernel: Kernel,
   frames: number,
   cpus: number,
-  pages: number = NR_KASAN_SHADOW_PAGES,
+  pages: number = Math.max(NR_KASAN_SHADOW_PAGES, Math.ceil(frames / FRAMES_PER_PAGE)),
 ): { [Name in keyof typeof KASAN_TABLES]: number } {
   const on = Number(kernel.config.KASAN)
   // Who runs, and the depot of stacks, are kmemleak's, too.

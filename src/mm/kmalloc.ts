@@ -12,6 +12,15 @@ import {
   __GFP_ZERO,
 } from './gfp.ts'
 import { format_gfp } from './gfp_names.ts'
+import {
+  kasan_check_byte,
+  kasan_kfree_large,
+  kasan_kmalloc_large,
+  kasan_krealloc_large,
+  kasan_unpoison_range,
+} from './kasan.ts'
+import { kasan_enabled } from './kasan_shadow.ts'
+import { kasan_kmalloc, kasan_krealloc } from './kasan_slab.ts'
 import { warn } from './kernel_taint.ts'
 import { KMALLOC_MAX_CACHE_SIZE, kmalloc_index } from './kmalloc_caches.ts'
 import { KMALLOC_TYPE_NUMBERS } from './kmalloc_types.ts'
@@ -76,6 +85,7 @@ export function kmalloc_node(sys: Sys, size: number, gfp: Gfp, node: number): Pa
   if (cache === NO_CACHE) return 0
   const object =
     sys.kernel.slab === 'SLUB' ? slab_alloc_node(sys, cache, gfp, node, size) : allocator.alloc(sys, cache, gfp, node)
+  kasan_kmalloc(sys, cache, object, size)
   if (sys.debug_kmemleak) kmemleak_alloc_recursive(sys, cache, object, '__kmem_cache_alloc_node')
   const bytes = sys.kmem_cache.size[cache]!
   sys.trace.kmalloc?.(sys.slab_state.caller[0]!, trace_address(sys, object), size, bytes, gfp, node)
@@ -105,6 +115,7 @@ function kmalloc_large(sys: Sys, size: number, gfp: number, node: number): numbe
     account_large(sys, pfn, 2 ** order)
     if (sys.debug_kmemleak) kmemleak_alloc(sys, object, size, 1, '__kmalloc_large_node')
     if ((gfp & __GFP_ZERO) !== 0) memset(sys, object, 0, 2 ** (sys.kernel.PAGE_SHIFT + order))
+    kasan_kmalloc_large(sys, object, size)
   }
   const bytes = 2 ** (sys.kernel.PAGE_SHIFT + order)
   sys.trace.kmalloc?.(sys.slab_state.caller[0]!, trace_address(sys, object), size, bytes, gfp, node)
@@ -153,8 +164,17 @@ function large_block(sys: Sys, object: number): number {
 
 const block_order = (sys: Sys, head: number): number => (sys.page.state[head]! & ~PAGE_USED) - 1
 
-/** Bytes that the owner of some memory of kmalloc may use; 0 for nothing. @kernel mm/slab_common.c:ksize */
+/** Bytes that the owner of some memory of kmalloc may use, all of them from now on; 0 for nothing.
+ * @kernel mm/slab_common.c:ksize @differs since 6.2 it only tells */
 export function ksize(sys: Sys, object: Paddr): number {
+  if (is_nothing(object) || !kasan_check_byte(sys, object)) return 0
+  const bytes = __ksize(sys, object)
+  kasan_unpoison_range(sys, object, bytes)
+  return bytes
+}
+
+/** The same, which leaves everything as it is. @kernel mm/slab_common.c:__ksize */
+export function __ksize(sys: Sys, object: Paddr): number {
   if (is_nothing(object)) return 0
   const head = large_block(sys, object)
   return head < 0 ? slab_allocator(sys).ksize(sys, object) : 2 ** (sys.kernel.PAGE_SHIFT + block_order(sys, head))
@@ -175,11 +195,13 @@ export function kfree(sys: Sys, object: Paddr): void {
   }
   const head = large_block(sys, object)
   if (head >= 0) {
+    if (kasan_kfree_large(sys, object)) return
     account_large(sys, head, -(2 ** block_order(sys, head)))
     __free_pages(sys, head, block_order(sys, head))
   } else if (allocator.kmalloc !== null) allocator.kmalloc.kfree(sys, object)
   else {
     warn(sys, 'free_large_kmalloc', `object pointer: 0x${object.toString(16)}`)
+    kasan_kfree_large(sys, object)
   }
 }
 
@@ -190,7 +212,8 @@ export function krealloc(sys: Sys, object: Paddr, size: number, gfp: Gfp): Paddr
     kfree(sys, object)
     return ZERO_SIZE_PTR
   }
-  const bytes = ksize(sys, object)
+  if (!is_nothing(object) && !kasan_check_byte(sys, object)) return 0
+  const bytes = __ksize(sys, object)
   const kept = is_nothing(object) ? 0 : user_bytes(sys, object, bytes)
   if (bytes >= size) return resized(sys, object, size, gfp, kept, bytes)
   const moved = kmalloc(sys, size, gfp)
@@ -209,6 +232,7 @@ function user_bytes(sys: Sys, object: number, bytes: number): number {
 
 /** The same memory for another number of bytes: those that are new are zeroed where asked for, and the red zone moves. */
 function resized(sys: Sys, object: number, size: number, gfp: number, kept: number, bytes: number): number {
+  if (kasan_enabled(sys)) kasan_resized(sys, object, size)
   if (!sys.kernel.config.SLUB_KMALLOC_REDZONE) return object
   if ((gfp & __GFP_ZERO) !== 0) memset(sys, object + Math.min(kept, size), 0, zeroed(kept, size, bytes))
   const cache = slab_allocator(sys).cache_of(sys, object)
@@ -216,6 +240,13 @@ function resized(sys: Sys, object: number, size: number, gfp: number, kept: numb
   set_orig_size(sys, cache, object, size)
   if ((sys.kmem_cache.flags[cache]! & SLAB_RED_ZONE) !== 0) memset(sys, object + size, SLUB_RED_ACTIVE, bytes - size)
   return object
+}
+
+/** @kernel mm/kasan/common.c:__kasan_krealloc */
+function kasan_resized(sys: Sys, object: number, size: number): void {
+  const cache = slab_allocator(sys).cache_of(sys, object)
+  if (cache === NO_CACHE) kasan_krealloc_large(sys, object, size)
+  else kasan_krealloc(sys, cache, object, size)
 }
 
 const zeroed = (kept: number, size: number, bytes: number): number => (kept < size ? size - kept : bytes - size)
@@ -226,6 +257,7 @@ function copy(sys: Sys, from: number, to: number, bytes: number): void {
 
 /** Gives memory back after it was overwritten with zeros. @kernel mm/slab_common.c:kfree_sensitive */
 export function kfree_sensitive(sys: Sys, object: Paddr): void {
-  memset(sys, object, 0, ksize(sys, object))
+  const bytes = ksize(sys, object)
+  if (bytes > 0) memset(sys, object, 0, bytes)
   kfree(sys, object)
 }

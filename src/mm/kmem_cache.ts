@@ -4,6 +4,7 @@
 import type { Gfp, Paddr } from '../base/units.ts'
 import { NIL } from '../base/units.ts'
 import { __GFP_ZERO } from './gfp.ts'
+import { kasan_quarantine_remove_cache } from './kasan_quarantine.ts'
 import { dump_stack, warn } from './kernel_taint.ts'
 import { type Constructor, constructor_text, symbol_name } from './kernel_text.ts'
 import {
@@ -241,6 +242,7 @@ export function kmem_cache_destroy(sys: Sys, cache: KmemCache): void {
   refcount[cache]! -= 1
   if (refcount[cache] !== 0) return
   const allocator = slab_allocator(sys)
+  kasan_quarantine_remove_cache(sys, cache)
   if (allocator.shutdown(sys, cache) !== 0) {
     const caller = symbol_name(sys.slab_state.caller[0]!)
     const name = kmem_cache_name(sys, cache)
@@ -330,7 +332,9 @@ export function kmem_cache_free_bulk(sys: Sys, cache: KmemCache, count: number, 
 
 /** Gives the pages of empty slabs back; 0 = the cache has no slab left. @kernel mm/slab_common.c:kmem_cache_shrink */
 export function kmem_cache_shrink(sys: Sys, cache: KmemCache): number {
-  return exists(sys, cache, 'kmem_cache_shrink') ? slab_allocator(sys).shrink(sys, cache) : 0
+  if (!exists(sys, cache, 'kmem_cache_shrink')) return 0
+  kasan_quarantine_remove_cache(sys, cache)
+  return slab_allocator(sys).shrink(sys, cache)
 }
 
 /** Bytes of an object that its user may use. @kernel mm/slab_common.c:kmem_cache_size */

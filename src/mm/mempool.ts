@@ -14,6 +14,8 @@ import {
   __GFP_ZERO,
   GFP_KERNEL,
 } from './gfp.ts'
+import type { MempoolKasan } from './kasan_mempool.ts'
+import { kasan_enabled } from './kasan_shadow.ts'
 import { kmemleak_update_trace } from './kmemleak.ts'
 import { might_sleep } from './might_sleep.ts'
 import type { Sys } from './mmzone.ts'
@@ -38,6 +40,8 @@ export interface MempoolFunctions {
   readonly nil: number
   alloc(sys: Sys, gfp: Gfp, pool_data: number): number
   free(sys: Sys, element: number, pool_data: number): void
+  /** What KASAN makes of its elements; without, it does not look at them. */
+  readonly kasan?: MempoolKasan
 }
 
 /** Lets others run for at most `seconds`, until an element comes back: true = try again, false = give up. */
@@ -143,6 +147,13 @@ export function mempool_alloc(sys: Sys, pool: Mempool, gfp: Gfp, wait: MempoolWa
   return soft === hard ? element : mempool_alloc_again(sys, pool, gfp, wait)
 }
 
+/** An element of the reserve; what the functions call nil where it is empty. @kernel mm/mempool.c:mempool_alloc_preallocated
+ */
+export function mempool_alloc_preallocated(sys: Sys, pool: Mempool): number {
+  existing(sys, pool)
+  return sys.mempool.curr_nr[pool] === 0 ? functions_of(sys, pool).nil : remove_element(sys, pool)
+}
+
 /** What `mempool_alloc` goes on with after it returned MEMPOOL_WOULD_WAIT and time passed: no soft try any more.
  * @kernel mm/mempool.c:mempool_alloc */
 export function mempool_alloc_again(sys: Sys, pool: Mempool, gfp: Gfp, wait: MempoolWait | null = null): number {
@@ -196,10 +207,12 @@ function fill(sys: Sys, pool: Mempool): boolean {
   return true
 }
 
-/** @kernel mm/mempool.c:add_element */
+/** @kernel mm/mempool.c:add_element @differs an element that KASAN reports is not added; 6.1 adds it twice */
 function add_element(sys: Sys, pool: Mempool, element: number): void {
   const { curr_nr, min_nr, elements } = sys.mempool
   BUG_ON(curr_nr[pool]! >= min_nr[pool]!, 'mempool: more elements than the reserve has room for', pool)
+  const { kasan } = functions_of(sys, pool)
+  if (kasan && kasan_enabled(sys) && !kasan.poison(sys, element, sys.mempool.pool_data[pool]!)) return
   sys.mempool_element.element[elements[pool]! + curr_nr[pool]!] = element
   curr_nr[pool]! += 1
 }
@@ -211,6 +224,7 @@ function remove_element(sys: Sys, pool: Mempool): number {
   const row = elements[pool]! + curr_nr[pool]!
   const element = sys.mempool_element.element[row]!
   sys.mempool_element.element[row] = 0
+  if (kasan_enabled(sys)) functions_of(sys, pool).kasan?.unpoison(sys, element, sys.mempool.pool_data[pool]!)
   return element
 }
 

@@ -1,5 +1,6 @@
 // Ready pools: over the page allocator, over kmalloc, over a cache. Allocators of objects are handed in.
 import { type Gfp, NIL } from '../base/units.ts'
+import { kasan_frames, kasan_objects } from './kasan_mempool.ts'
 import { type Mempool, type MempoolFunctions, mempool_create } from './mempool.ts'
 import type { Sys } from './mmzone.ts'
 import { __free_pages, alloc_pages } from './page_alloc/alloc_pages.ts'
@@ -10,6 +11,7 @@ export const mempool_pages: MempoolFunctions = {
   nil: NIL,
   alloc: (sys, gfp, order) => alloc_pages(sys, gfp, order),
   free: (sys, pfn, order) => __free_pages(sys, pfn, order),
+  kasan: kasan_frames,
 }
 
 /** A pool of blocks of 2^order frames. @kernel include/linux/mempool.h:mempool_create_page_pool */
@@ -30,6 +32,7 @@ export function mempool_kmalloc_functions({ kmalloc, kfree }: KmallocFunctions):
     nil: 0,
     alloc: (sys, gfp, size) => kmalloc(sys, size, gfp),
     free: (sys, address) => kfree(sys, address),
+    kasan: kasan_objects,
   }
 }
 
@@ -56,6 +59,7 @@ export function mempool_slab_functions({ kmem_cache_alloc, kmem_cache_free }: Sl
     nil: 0,
     alloc: (sys, gfp, cache) => kmem_cache_alloc(sys, cache, gfp),
     free: (sys, address, cache) => kmem_cache_free(sys, cache, address),
+    kasan: kasan_objects,
   }
 }
 

@@ -3,7 +3,7 @@
 // Law: see slab_check.ts. The geometry of caches is slab_geometry.ts, the reaper slab_drain.ts.
 import { ENOMEM } from './mempool.ts'
 import type { Sys } from './mmzone.ts'
-import { slab_alloc_node, slab_free } from './slab_alloc.ts'
+import { free_object, slab_alloc_node, slab_free } from './slab_alloc.ts'
 import { type KmemCache, NUMA_NO_NODE, type SlabAllocator, type SlabInfo } from './slab_allocator.ts'
 import { alloc_arrays, free_arrays, shared_array } from './slab_array_cache.ts'
 import type { AnyGeometry } from './slab_caches.ts'
@@ -25,6 +25,7 @@ export const slab_allocator: SlabAllocator = {
   release: __kmem_cache_release,
   alloc: slab_alloc_node,
   free: slab_free,
+  ___cache_free: free_object,
   alloc_bulk: kmem_cache_alloc_bulk,
   free_bulk: kmem_cache_free_bulk,
   shrink: __kmem_cache_shrink,

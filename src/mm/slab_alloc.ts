@@ -12,6 +12,8 @@ import {
   __GFP_ZERO,
   gfp_zone,
 } from './gfp.ts'
+import { kasan_enabled } from './kasan_shadow.ts'
+import { kasan_slab_alloc, kasan_slab_free } from './kasan_slab.ts'
 import { kmalloc_index } from './kmalloc_caches.ts'
 import type { Sys } from './mmzone.ts'
 import { node_zonelist } from './page_alloc/alloc_pages.ts'
@@ -67,6 +69,7 @@ export function slab_alloc_node(sys: Sys, cache: KmemCache, gfp: number, nodeid:
   const slab = virt_to_slab(sys, object)
   mark_taken(sys, slab, obj_to_index(sys, cache, slab, object))
   const user = object + sys.slab_cache.obj_offset[cache]!
+  kasan_slab_alloc(sys, cache, user, flags)
   if ((flags & __GFP_ZERO) !== 0) memset(sys, user, 0, sys.kmem_cache.object_size[cache]!)
   return user
 }
@@ -197,6 +200,13 @@ function fallback_alloc(sys: Sys, cache: KmemCache, flags: number): number {
 
 /** Gives an object back; a wrong one is told and left alone. @kernel mm/slab.c:__cache_free */
 export function slab_free(sys: Sys, cache: KmemCache, user: number): void {
+  const slab = virt_to_slab(sys, user)
+  if (kasan_enabled(sys) && slab >= 0 && slab_cache_of(sys, slab) === cache && kasan_slab_free(sys, cache, user)) return
+  free_object(sys, cache, user)
+}
+
+/** Gives an object back that KASAN has let go. @kernel mm/slab.c:___cache_free */
+export function free_object(sys: Sys, cache: KmemCache, user: number): void {
   const slab = virt_to_slab(sys, user)
   if (!may_free(sys, cache, slab, user)) return
   const object = user - sys.slab_cache.obj_offset[cache]!

@@ -54,6 +54,9 @@ export interface SlabAllocator {
   /** Gives an object back; a wrong one is reported. @kernel kmem_cache_free */
   free(sys: Sys, cache: KmemCache, object: Paddr): void
 
+  /** The same for an object that KASAN has let go. @kernel ___cache_free */
+  ___cache_free(sys: Sys, cache: KmemCache, object: Paddr): void
+
   /** `count` objects into `objects`, all or none; how many. @kernel kmem_cache_alloc_bulk */
   alloc_bulk(sys: Sys, cache: KmemCache, gfp: Gfp, count: number, objects: Float64Array): number
 

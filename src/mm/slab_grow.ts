@@ -17,6 +17,12 @@ import {
   __GFP_THISNODE,
   __GFP_ZERO,
 } from './gfp.ts'
+import {
+  kasan_init_slab_obj,
+  kasan_poison_object_data,
+  kasan_poison_slab,
+  kasan_unpoison_object_data,
+} from './kasan_slab.ts'
 import { warn } from './kernel_taint.ts'
 import { constructor_of } from './kernel_text.ts'
 import type { Sys } from './mmzone.ts'
@@ -98,6 +104,7 @@ export function cache_grow_begin(sys: Sys, cache: KmemCache, gfp: number, nodeid
   const slab = take_desc(sys, cache, pfn)
   try {
     if (alloc_slabmgmt(sys, cache, slab, offset, local_flags & ~GFP_CONSTRAINT_MASK, nid, lists)) {
+      kasan_poison_slab(sys, pfn, sys.slab_cache.gfporder[cache]!)
       cache_init_objs(sys, cache, slab)
       return slab
     }
@@ -147,8 +154,17 @@ function cache_init_objs(sys: Sys, cache: KmemCache, slab: Slab): void {
   const num = sys.slab_cache.num[cache]!
   const construct = constructor_call(sys, cache)
   if (sys.kernel.config.DEBUG_SLAB) cache_init_objs_debug(sys, cache, slab, construct)
-  else if (construct) for (let index = 0; index < num; index++) construct(index_to_obj(sys, cache, slab, index))
+  else
+    for (let index = 0; index < num; index++) init_object(sys, cache, index_to_obj(sys, cache, slab, index), construct)
   for (let index = 0; index < num; index++) set_free_obj(sys, slab, index, index)
+}
+
+function init_object(sys: Sys, cache: KmemCache, object: number, construct: ((object: number) => void) | null): void {
+  kasan_init_slab_obj(sys, cache, object)
+  if (construct === null) return
+  kasan_unpoison_object_data(sys, cache, object)
+  construct(object)
+  kasan_poison_object_data(sys, cache, object)
 }
 
 /** The constructor of a cache's objects; null = none. @ours */

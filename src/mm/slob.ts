@@ -46,6 +46,7 @@ export const slob_allocator: SlabAllocator = {
   release: () => {},
   alloc: slob_alloc_node,
   free: kmem_cache_free,
+  ___cache_free: kmem_cache_free,
   alloc_bulk: kmem_cache_alloc_bulk,
   free_bulk: (sys, cache, count, objects) => {
     for (let at = 0; at < count; at++) kmem_cache_free(sys, cache, objects[at]!)

@@ -3,6 +3,8 @@
 // Law: an object that is handed out has its bit in `slub_object.live`, which no kernel has: a wrong free is reported and
 // changes nothing, where a kernel without slub_debug would tie its lists in a knot.
 import { __GFP_ZERO } from './gfp.ts'
+import { kasan_enabled } from './kasan_shadow.ts'
+import { kasan_slab_alloc, kasan_slab_free } from './kasan_slab.ts'
 import { warn } from './kernel_taint.ts'
 import { kmem_cache_name } from './kmem_cache_rows.ts'
 import { PG } from './mm_types.ts'
@@ -98,6 +100,7 @@ function slab_alloc_slow(sys: Sys, cache: number, gfp: number, node: number, ori
     if (object === 0) return 0
   } else load_freelist(sys, cache, c, object)
   if (!mark_live(sys, object)) return refuse_live_object(sys, cache, object, c)
+  kasan_slab_alloc(sys, cache, object, gfp)
   if ((gfp & ZERO) !== 0) memset(sys, object, 0, zero_size(sys, cache, orig_size))
   return object
 }
@@ -271,6 +274,19 @@ export function slab_free(sys: Sys, cache: number, object: number): void {
 
 /** The free of an object that is not the plain case: its pointer lies in another frame or is mixed, or it is wrong. */
 function slab_free_slow(sys: Sys, cache: number, object: number): void {
+  if (kasan_keeps(sys, cache, object)) return
+  ___cache_free(sys, cache, object)
+}
+
+/** Whether KASAN keeps an object of a cache: in its quarantine, or since it must not be freed. */
+function kasan_keeps(sys: Sys, cache: number, object: number): boolean {
+  if (!kasan_enabled(sys)) return false
+  const slab = virt_to_slab(sys, object)
+  return slab >= 0 && sys.page.mapping[slab] === cache + 1 && kasan_slab_free(sys, cache, object)
+}
+
+/** Gives an object back that KASAN has let go. @kernel mm/slub.c:___cache_free */
+export function ___cache_free(sys: Sys, cache: number, object: number): void {
   const slab = virt_to_slab(sys, object)
   const owned = slab >= 0 && sys.page.mapping[slab] === cache + 1 && !kmem_cache_debug(sys, cache)
   if (owned && test_live(sys, object, true)) free_one(sys, cache, slab, object)
@@ -354,6 +370,10 @@ function __slab_free(sys: Sys, cache: number, slab: number, head: number, tail: 
 /** Gives objects of one slab back at once. The list that they make is tied together in their order, and what is no
  * object in use goes alone. @kernel mm/slub.c:slab_free */
 export function slab_free_list(sys: Sys, cache: number, objects: readonly number[]): void {
+  if (kasan_enabled(sys)) {
+    for (const object of objects) slab_free(sys, cache, object)
+    return
+  }
   const slab = virt_to_slab(sys, objects[0]!)
   const plain = slab >= 0 && sys.page.mapping[slab] === cache + 1 && !kmem_cache_debug(sys, cache)
   const sound = plain ? objects.filter(object => test_live(sys, object, true)) : []

@@ -1,12 +1,13 @@
 // SLUB behind the interface of all allocators: caches come and go, objects in bulk, shrinking.
 import { next_random, seed_random } from '../base/rng.ts'
+import { kasan_enabled } from './kasan_shadow.ts'
 import { might_alloc } from './might_alloc.ts'
 import type { Sys } from './mmzone.ts'
 import { NO_CACHE, type SlabAllocator } from './slab_allocator.ts'
 import type { AnyGeometry } from './slab_caches.ts'
 import { ALIGN, word_size } from './slab_common.ts'
 import { SLAB_DEBUG_FLAGS, SLAB_POISON, SLAB_RED_ZONE, SLAB_STORE_USER, SLAB_TYPESAFE_BY_RCU } from './slab_flags.ts'
-import { slab_alloc_node, slab_free, slab_free_list } from './slub.ts'
+import { ___cache_free, slab_alloc_node, slab_free, slab_free_list } from './slub.ts'
 import { slub_check } from './slub_check.ts'
 import { flush_all } from './slub_cpu.ts'
 import type { SlubGeometry } from './slub_geometry.ts'
@@ -41,7 +42,7 @@ function create(sys: Sys, cache: number, geometry: AnyGeometry): number {
   const { SLAB_FREELIST_HARDENED: hardened, SLAB_FREELIST_RANDOM: shuffled } = sys.kernel.config
   slub_cache.random[2 * cache] = hardened ? random(sys) : 0
   slub_cache.random[2 * cache + 1] = hardened && word_size(sys.kernel) === 8 ? random(sys) : 0
-  const slow = hardened || word_size(sys.kernel) === 4 || (given.flags & SLAB_DEBUG_FLAGS) !== 0
+  const slow = kasan_enabled(sys) || hardened || word_size(sys.kernel) === 4 || (given.flags & SLAB_DEBUG_FLAGS) !== 0
   slub_cache.fast_offset[cache] = slow ? NO_FAST_PATH : given.offset
   slub_cache.random_seq[cache] = shuffled ? random(sys) : 0
   return 0
@@ -148,6 +149,7 @@ export const slub: SlabAllocator = {
   release,
   alloc: (sys, cache, gfp, node) => slab_alloc_node(sys, cache, gfp, node, sys.kmem_cache.object_size[cache]!),
   free,
+  ___cache_free,
   alloc_bulk,
   free_bulk,
   shrink,

@@ -3,6 +3,7 @@
 // them is reported and mended, as the kernel does.
 // Law: a free object has red zones 0xbb and poison 0x6b … 0xa5, one in use red zones 0xcc; all else unused is 0x5a.
 
+import { kasan_metadata_size } from './kasan_meta.ts'
 import { add_taint, TAINT_BAD_PAGE } from './kernel_taint.ts'
 import type { Sys } from './mmzone.ts'
 import { memset, read_u8, read_u32, write_u8, write_u32 } from './physmem.ts'
@@ -204,7 +205,8 @@ function check_bytes_and_report(
 
 /** @kernel mm/slub.c:check_pad_bytes */
 function check_pad_bytes(sys: Sys, cache: number, slab: number, object: number): void {
-  const [end, size] = [metadata_end(sys, cache), size_from_object(sys, cache)]
+  const end = metadata_end(sys, cache) + kasan_metadata_size(sys, cache)
+  const size = size_from_object(sys, cache)
   if (end !== size)
     check_bytes_and_report(sys, cache, slab, object, 'Object padding', object + end, POISON_INUSE, size - end)
 }

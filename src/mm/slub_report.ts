@@ -4,6 +4,7 @@ import { type Address, address_add, address_of, format_address } from '../base/a
 import { clamp } from '../base/bits.ts'
 import { __GFP_NOWARN } from './gfp.ts'
 import { format_gfp } from './gfp_names.ts'
+import { kasan_metadata_size } from './kasan_meta.ts'
 import { add_taint, dump_stack, print_tainted, TAINT_BAD_PAGE } from './kernel_taint.ts'
 import { symbol_name } from './kernel_text.ts'
 import { kmem_cache_name } from './kmem_cache_rows.ts'
@@ -121,7 +122,7 @@ export function print_trailer(sys: Sys, cache: number, slab: number, object: num
   else if (object > start + 16) print_section(sys, 'Bytes b4 ', object - 16, 16)
   print_section(sys, 'Object   ', object, Math.min(size, 2 ** sys.kernel.PAGE_SHIFT))
   if (red) print_section(sys, 'Redzone  ', object + size, inuse[cache]! - size)
-  const end = metadata_end(sys, cache)
+  const end = metadata_end(sys, cache) + kasan_metadata_size(sys, cache)
   if (end !== size_from_object(sys, cache))
     print_section(sys, 'Padding  ', object + end, size_from_object(sys, cache) - end)
   dump_stack(sys)

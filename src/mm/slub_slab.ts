@@ -18,6 +18,12 @@ import {
   __GFP_RETRY_MAYFAIL,
   __GFP_THISNODE,
 } from './gfp.ts'
+import {
+  kasan_init_slab_obj,
+  kasan_poison_object_data,
+  kasan_poison_slab,
+  kasan_unpoison_object_data,
+} from './kasan_slab.ts'
 import { constructor_of } from './kernel_text.ts'
 import { PG } from './mm_types.ts'
 import { page_zone, type Sys } from './mmzone.ts'
@@ -146,6 +152,7 @@ export function new_slab(sys: Sys, cache: number, gfp: number, node: number): nu
   sys.page.mapping[slab] = cache + 1
   set_slab_counters(sys, slab, 0, order_objects & 0xffff, false)
   account_slab(sys, cache, slab, 1)
+  kasan_poison_slab(sys, slab, slab_order(sys, slab))
   if ((sys.kmem_cache.flags[cache]! & SLAB_POISON) !== 0)
     memset(sys, slab_address(sys, slab), POISON_INUSE, slab_bytes(sys, slab))
   link_objects(sys, cache, slab)
@@ -179,8 +186,12 @@ function link_objects(sys: Sys, cache: number, slab: number): void {
 /** @kernel mm/slub.c:setup_object */
 function setup_object(sys: Sys, cache: number, object: number): void {
   setup_object_debug(sys, cache, object)
+  kasan_init_slab_obj(sys, cache, object)
   const ctor = sys.kmem_cache.ctor[cache]!
-  if (ctor !== 0) constructor_of(ctor).construct(sys, object)
+  if (ctor === 0) return
+  kasan_unpoison_object_data(sys, cache, object)
+  constructor_of(ctor).construct(sys, object)
+  kasan_poison_object_data(sys, cache, object)
 }
 
 /** The order in which a slab's objects become free objects: the cache's random sequence, begun at a random place.

@@ -2,10 +2,11 @@
 // that an area holds hang together through their own links, first to last.
 import { BUG_ON } from '../base/bug.ts'
 import { GFP_KERNEL } from './gfp.ts'
+import { kasan_poison_vmalloc, kasan_unpoison_vmalloc } from './kasan_vmalloc.ts'
 import { might_sleep } from './might_sleep.ts'
 import type { Sys } from './mmzone.ts'
 import { vmalloc_to_pfn, vunmap_range } from './pgtable_map.ts'
-import { take_row, VM_IOREMAP, VM_NO_GUARD } from './vmalloc_types.ts'
+import { take_row, VM_ALLOC, VM_IOREMAP, VM_NO_GUARD } from './vmalloc_types.ts'
 import { find_vmap_area, insert_vmap_area, vmap_area_row } from './vmap_area.ts'
 import { alloc_vmap_area, free_vmap_area_noflush } from './vmap_lazy.ts'
 
@@ -74,7 +75,10 @@ export function __get_vm_area_node(
   if (!Number.isInteger(Math.log2(align_pages))) throw new RangeError(`vmalloc: alignment ${wanted} is no power of two`)
   const guard = (flags & VM_NO_GUARD) !== 0 ? 0 : 1
   const va = alloc_vmap_area(sys, pages + guard, align_pages, start, end, gfp)
-  return va === 0 ? 0 : setup_vmalloc_vm(sys, va, flags, caller)
+  if (va === 0) return 0
+  // Those of vmalloc may be used once they are mapped.
+  if ((flags & VM_ALLOC) === 0) kasan_unpoison_vmalloc(sys, sys.vmap_area.va_start[va]!, size)
+  return setup_vmalloc_vm(sys, va, flags, caller)
 }
 
 /** I/O areas are aligned to their size, up to a limit, so that huge entries could map them. */
@@ -102,6 +106,7 @@ export function remove_vm_area(sys: Sys, page: number): number {
   const vm = va === 0 ? 0 : sys.vmap_area.vm[va]!
   if (vm === 0) return 0
   sys.vmap_area.vm[va] = 0
+  kasan_poison_vmalloc(sys, sys.vmap_area.va_start[va]!, sys.vmap_area.va_end[va]! - sys.vmap_area.va_start[va]!)
   vunmap_range(sys, sys.vmap_area.va_start[va]!, sys.vmap_area.va_end[va]!)
   free_vmap_area_noflush(sys, va)
   return vm

@@ -5,6 +5,7 @@
 import { address_of, format_address } from '../base/address.ts'
 import { __GFP_DMA, __GFP_DMA32, __GFP_HIGHMEM, __GFP_NOWARN, __GFP_ZERO, GFP_KERNEL } from './gfp.ts'
 import { format_gfp } from './gfp_names.ts'
+import { kasan_unpoison_vmalloc } from './kasan_vmalloc.ts'
 import { kmemleak_vfree, kmemleak_vmalloc } from './kmemleak.ts'
 import { might_sleep } from './might_sleep.ts'
 import { PAGE_USED } from './mm_types.ts'
@@ -125,6 +126,7 @@ function vmalloc_try(sys: Sys, size: number, align: number, shift: number, reque
   }
   if (!__vmalloc_area_node(sys, vm, shift, request)) return 0
   sys.vm_struct.flags[vm]! &= ~VM_UNINITIALIZED
+  kasan_unpoison_vmalloc(sys, sys.vm_struct.addr[vm]!, size)
   if (sys.debug_kmemleak && (flags & VM_DEFER_KMEMLEAK) === 0)
     kmemleak_vmalloc(sys, sys.vm_struct.addr[vm]!, Math.ceil(size / sys.page_bytes) * sys.page_bytes)
   return sys.vm_struct.addr[vm]!

@@ -3,6 +3,7 @@
 import { get_order } from '../base/bits.ts'
 import { INIT_LIST_HEAD, list_add_tail, list_del, list_entries } from '../image/list.ts'
 import { GFP_KERNEL } from './gfp.ts'
+import { kasan_poison_vmalloc, kasan_unpoison_vmalloc } from './kasan_vmalloc.ts'
 import { might_sleep } from './might_sleep.ts'
 import type { Sys } from './mmzone.ts'
 import { vmap_pages_range, vunmap_range } from './pgtable_map.ts'
@@ -72,6 +73,7 @@ export function vm_map_ram(sys: Sys, pfns: ArrayLike<number>): number {
   if (count === 0) throw new RangeError('vm_map_ram of 0 pages')
   const page = count <= VMAP_MAX_ALLOC(sys) ? vb_alloc(sys, get_order(count)) : large_map(sys, count)
   if (page < 0) return 0
+  kasan_unpoison_vmalloc(sys, page, count * sys.page_bytes)
   if (vmap_pages_range(sys, page, pfns)) return page
   vm_unmap_ram(sys, page, count)
   return 0
@@ -92,6 +94,7 @@ export function vm_unmap_ram(sys: Sys, page: number, count: number): void {
   const small = count <= VMAP_MAX_ALLOC(sys)
   if (va === 0 || sys.vmap_area.vm[va] !== 0 || small !== (block !== 0))
     throw new RangeError(`vm_unmap_ram: no mapping of ${count} pages at page 0x${page.toString(16)}`)
+  kasan_poison_vmalloc(sys, page, count)
   vunmap_range(sys, page, page + count)
   if (small) vb_free(sys, block, page, get_order(count))
   else free_vmap_area_noflush(sys, va)

@@ -3,6 +3,7 @@
 // asks for no aliases. Blocks of vm_map_ram that hold nothing but given back pages are freed before it.
 import { INIT_LIST_HEAD, list_del, list_empty, list_entries } from '../image/list.ts'
 import { __GFP_NOWARN } from './gfp.ts'
+import { kasan_populate_vmalloc } from './kasan_vmalloc.ts'
 import type { Sys } from './mmzone.ts'
 import { BUSY, FREE, LAZY, nr_vmap_blocks, PURGING, VMAP_BBMAP_BITS, vmap_list } from './vmalloc_types.ts'
 import {
@@ -41,6 +42,10 @@ export function alloc_vmap_area(
   }
   sys.vmap_area.va_start[row] = start
   sys.vmap_area.va_end[row] = start + size
+  if (!kasan_populate_vmalloc(sys, start, size)) {
+    merge_or_add_vmap_area(sys, FREE, row)
+    return 0
+  }
   insert_vmap_area(sys, row)
   return row
 }

@@ -19,6 +19,8 @@ export interface MachineChoices {
   /** Switches of the kernel that differ, beside those of the machine file. */
   readonly config?: Partial<KernelConfig>
   readonly commandLine?: string
+  /** Its kernel is built with KASAN, and reports every mistake. */
+  readonly kasan?: boolean
   readonly seed?: number
 }
 
@@ -34,12 +36,11 @@ export function loadMachine(
     if (extra.length > 0) throw new UserError(`${path}: a captured machine has its own ${extra.join(', ')}`)
     return toldOf(path, () => Machine.restore(readMachineDirs([path], sharedFolders(dirname(path)))))
   }
-  const { seed, ...fields } = choices
+  const { seed, kasan = false, ...fields } = choices
   const file = path === undefined ? { memory: '1G' } : readDescription(path)
-  const config = withSwitches(file, choices)
-  return toldOf(path, () =>
-    Machine.boot({ ...file, ...fields, ...config }, seed === undefined ? options : { ...options, seed }),
-  )
+  const asked = { ...file, ...fields, ...withSwitches(file, choices) }
+  const machine = kasan ? withKasan(asked) : asked
+  return toldOf(path, () => Machine.boot(machine, seed === undefined ? options : { ...options, seed }))
 }
 
 /** The switches of a description and those that were chosen beside it. */
@@ -49,6 +50,8 @@ export function withSwitches(
 ): Pick<MachineChoices, 'config'> {
   return config === undefined ? {} : { config: { ...file.config, ...config } }
 }
+
+function withKasan(machine: MachineDescription): MachineDescription {}
 
 function isFolder(path: string): boolean {
   try {

@@ -4,6 +4,7 @@ import { statSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { Machine } from '../sim/machine.ts'
+import { kasanTitles } from '../sim/module/kasan_titles.ts'
 import type { ModuleReport } from '../sim/module/run_module.ts'
 import { loadMachine, type MachineChoices } from './machine_file.ts'
 import type { ModuleJob, ModuleMessage } from './module_worker.ts'
@@ -98,6 +99,7 @@ function cutReport(
     caches: [],
     pools: 0,
     kmemleak: null,
+    kasanReports: kasanTitles(log),
     faults: machine === null ? [] : machine.check(),
   }
 }

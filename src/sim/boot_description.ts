@@ -6,6 +6,8 @@
 import { rounddown_pow_of_two } from '../base/bits.ts'
 import { seed_random } from '../base/rng.ts'
 import { GiB, KiB, MiB } from '../base/units.ts'
+import { kasan_init } from '../mm/kasan.ts'
+import { KASAN_SHADOW_SCALE_SHIFT } from '../mm/kasan_tables.ts'
 import type { Kernel } from '../mm/kernel.ts'
 import { memblock_alloc, memblock_phys_mem_size, memblock_reserve } from '../mm/memblock.ts'
 import { memblock_free_all } from '../mm/memblock_free.ts'
@@ -49,6 +51,7 @@ export function boot_from_description(description: MachineDescription, options: 
   memblock_free_all(sys, mapped.memblock)
   const { managed_pages } = sys.zone
   compute_at_boot(sys, { managed: Float64Array.from(managed_pages), late: new Float64Array(sys.nr_zones), ...command })
+  kasan_init(sys, description.commandLine ?? '')
   for (const [name, value] of Object.entries(options.sysctls ?? {})) write(sys, name, String(value))
   return sys
 }
@@ -82,6 +85,8 @@ function reserveKernel(kernel: Kernel, { memblock, layout, maxLowPfn }: MappedMa
   take(directMapTables(kernel, Math.min(low, total)), kernel.PAGE_SHIFT, -1)
   for (let node = 0; node < layout.nr_nodes; node++) take(memoryMap(kernel, layout, node), 21, node)
   for (const node of layout.cpu_node) take(512 * KiB, kernel.PAGE_SHIFT, node)
+  // The shadow of all memory.
+  if (kernel.config.KASAN) take(total / 2 ** KASAN_SHADOW_SCALE_SHIFT, kernel.PAGE_SHIFT, -1)
   take(hashTables(kernel, Math.min(low, total)), kernel.PAGE_SHIFT, -1)
 }
 

@@ -4,6 +4,7 @@
 import { setup_address_space } from '../arch/x86/setup_address_space.ts'
 import { check } from '../mm/check.ts'
 import { highmem_check } from '../mm/highmem.ts'
+import { kasan_check } from '../mm/kasan_check.ts'
 import { kmem_cache_init, slab_check } from '../mm/kmem_cache.ts'
 import { kmemleak_init } from '../mm/kmemleak.ts'
 import { kmemleak_check } from '../mm/kmemleak_debugfs.ts'
@@ -37,5 +38,6 @@ export function mm_core_init(sys: Sys, cmdline: string): void {
 export function brokenLaws(sys: Sys): string[] {
   const caches = hasCaches(sys) ? slab_check(sys) : []
   const spaces = [...vmalloc_check(sys), ...highmem_check(sys)]
-  return [...check(sys), ...caches, ...spaces, ...mempool_check(sys), ...kmemleak_check(sys), ...mempolicy_check(sys)]
+  const pools = [...mempool_check(sys), ...mempolicy_check(sys)]
+  return [...check(sys), ...caches, ...spaces, ...pools, ...kmemleak_check(sys), ...kasan_check(sys)]
 }

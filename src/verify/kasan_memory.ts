@@ -164,7 +164,7 @@ function slabMemory(subject: Subject, take: Taker): Sys {
     const shadow = at === object ? -1 : recordedShadow(report, direct_address(sys, at))
     kasan_init_slab_obj(sys, cache, at)
     if (at !== object && (shadow < 0 || shadow === KASAN_SLAB_REDZONE)) continue
-    as(sys, subject, alloc, () => kasan_slab_alloc(sys, cache, at))
+    as(sys, subject, alloc, () => kasan_slab_alloc(sys, cache, at, GFP_KERNEL))
     if (take === kmallocObject)
       as(sys, subject, alloc, () =>
         kasan_kmalloc(sys, cache, at, at === object ? bytes : sys.kmem_cache.object_size[cache]!),
@@ -208,7 +208,7 @@ function vmallocMemory(subject: Subject): Sys {
   const pages = Math.ceil(bytes / PAGE_BYTES) + 1
   if (page > range.start) get_vm_area(sys, (page - range.start) * PAGE_BYTES, VM_ALLOC | VM_NO_GUARD)
   mustBe('the area', page, vmalloc(sys, bytes, report.symbol))
-  kasan_unpoison_vmalloc(sys, page, pages, bytes)
+  kasan_unpoison_vmalloc(sys, page, bytes)
   setOtherShadow(sys, report, page_start(sys, page), pages * PAGE_BYTES)
   return sys
 }

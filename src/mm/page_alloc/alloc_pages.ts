@@ -28,6 +28,7 @@ import {
   gfp_zone,
   gfp_zonelist,
 } from '../gfp.ts'
+import { kasan_alloc_pages, kasan_free_pages } from '../kasan_pages.ts'
 import { zone_lock, zone_unlock } from '../locks.ts'
 import { PAGE_USED, PG } from '../mm_types.ts'
 import {
@@ -221,6 +222,7 @@ function prep_new_page(sys: Sys, pfn: number, order: number, gfp: number): void 
   page.flags[pfn] = 0
   page.private[pfn] = 0
   page.index[pfn] = 0
+  kasan_alloc_pages(sys, pfn, order)
   if (order !== 0 && (gfp & COMP) !== 0) prep_compound_page(sys, pfn, order)
 }
 
@@ -392,4 +394,5 @@ function free_pages_prepare(sys: Sys, pfn: number, order: number): void {
   flags[pfn] = 0
   mapping[pfn] = 0
   memcg[pfn] = 0
+  kasan_free_pages(sys, pfn, order)
 }

@@ -5,6 +5,7 @@
 // The functions are bound to their machine: while a process has one machine, the engine knows the addresses of its
 // columns and compiles them in (a third less time); with several it reads them from `columns`, as it would from sys.
 import { __GFP_COMP, __GFP_NOFAIL, __GFP_THISNODE, gfp_migratetype, gfp_zone } from '../gfp.ts'
+import { kasan_enabled } from '../kasan_shadow.ts'
 import { LOCK_PCP } from '../locks.ts'
 import { PAGE_PCP, PAGE_USED, PG } from '../mm_types.ts'
 import {
@@ -91,8 +92,11 @@ function columns_of(sys: Sys) {
 
 /** The machine's fast path, made at its first use. @ours */
 export function fast_path(sys: Sys): FastPath {
-  return sys.fast_path ?? bind_fast_path(sys)
+  return sys.fast_path ?? (sys.fast_path = kasan_enabled(sys) ? NO_FAST_PATH : bind_fast_path(sys))
 }
+
+/** Of a kernel that does more for each frame: every request goes the general way. */
+const NO_FAST_PATH: FastPath = { alloc: () => -1, free: () => false }
 
 function bind_fast_path(sys: Sys): FastPath {
   const columns = columns_of(sys)
@@ -200,7 +204,5 @@ function bind_fast_path(sys: Sys): FastPath {
     return true
   }
 
-  const bound = { alloc, free }
-  sys.fast_path = bound
-  return bound
+  return { alloc, free }
 }

@@ -3,8 +3,8 @@
 // the module, as it would end a task of the kernel.
 import { kernel_jiffies, msecs_to_jiffies } from '../../mm/jiffies.ts'
 import { might_sleep } from '../../mm/might_sleep.ts'
-import { memset, read_u8, write_u8 } from '../../mm/physmem.ts'
 import { tick } from '../commands.ts'
+import { copy, fill, load, store } from './access.ts'
 import type { ModuleContext } from './context.ts'
 import type { Pointer } from './pointer.ts'
 
@@ -77,39 +77,17 @@ function printCalls({ sys }: ModuleContext): Pick<BasicCalls, 'printk' | `pr_${'
 type Memory = `${'read' | 'write'}${'b' | 'l'}` | 'memset' | 'memcpy'
 
 function memoryCalls(ctx: ModuleContext): Pick<BasicCalls, Memory> {
-  const { sys } = ctx
-  const size = 2 ** sys.kernel.PAGE_SHIFT
-  const read = (address: Pointer): number => read_u8(sys, ctx.translate(address, 'read'))
-  const write = (value: number, address: Pointer): void => write_u8(sys, ctx.translate(address, 'write'), value & 0xff)
-  /** Bytes from an address to the end of its page. */
-  const room = (paddr: number): number => size - (paddr % size)
   return {
-    readb: read,
-    readl: address => {
-      let value = 0
-      for (let byte = 3; byte >= 0; byte--) value = value * 256 + read(address.plus(byte))
-      return value
-    },
-    writeb: write,
-    writel: (value, address) => {
-      for (let byte = 0; byte < 4; byte++) write(value >>> (8 * byte), address.plus(byte))
-    },
+    readb: address => load(ctx, address, 1),
+    readl: address => load(ctx, address, 4),
+    writeb: (value, address) => store(ctx, address, 1, value),
+    writel: (value, address) => store(ctx, address, 4, value),
     memset: (to, value, bytes) => {
-      for (let done = 0; done < bytes; ) {
-        const paddr = ctx.translate(to.plus(done), 'write')
-        const part = Math.min(bytes - done, room(paddr))
-        memset(sys, paddr, value & 0xff, part)
-        done += part
-      }
+      fill(ctx, to, value, bytes)
       return to
     },
     memcpy: (to, from, bytes) => {
-      for (let done = 0; done < bytes; ) {
-        const [source, target] = [ctx.translate(from.plus(done), 'read'), ctx.translate(to.plus(done), 'write')]
-        const part = Math.min(bytes - done, room(source), room(target))
-        for (let at = 0; at < part; at++) write_u8(sys, target + at, read_u8(sys, source + at))
-        done += part
-      }
+      copy(ctx, to, from, bytes)
       return to
     },
   }

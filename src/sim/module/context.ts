@@ -2,10 +2,14 @@
 // physical ones. Law: what a module does wrong ends in a report of the kernel or in a ModuleStop, which unwinds the module
 // and leaves the machine sound; a call that is refused has changed nothing.
 import { type Address, address_add, address_distance, address_of, NULL_ADDRESS } from '../../base/address.ts'
+import { kasan_check_range } from '../../mm/kasan.ts'
+import { kasan_enabled } from '../../mm/kasan_shadow.ts'
+import { stack_depot_save } from '../../mm/kasan_stack.ts'
 import { ZERO_SIZE_PTR } from '../../mm/kmalloc.ts'
 import type { Sys } from '../../mm/mmzone.ts'
 import { virt_to_page } from '../../mm/page_address.ts'
 import { vmalloc_to_pfn } from '../../mm/pgtable_map.ts'
+import { kasanTitle } from './kasan_titles.ts'
 import type { ModuleMemory } from './module_memory.ts'
 import { type Cache, type Mempool, Page, Pointer } from './pointer.ts'
 
@@ -21,6 +25,8 @@ export interface Held {
   readonly bytes: number
 }
 
+/** Calls that are no functions in a kernel, but instructions of the module. */
+const INLINE = /^(read|write)[blp]$|_bit(_lock|_unlock)?(_is_negative_byte)?$|^(INIT_LIST_HEAD|list_\w+)$/
 /** Lines kept of a log; a module can print for ever. */
 const MOST_LINES = 10_000
 
@@ -35,6 +41,8 @@ export class ModuleContext {
   readonly sys: Sys
   readonly module: string
   readonly log: string[] = []
+  /** Titles of what KASAN reported. */
+  readonly kasanReports: string[] = []
   /** What the module holds: blocks of pages by frame, objects by physical address, areas and mappings by page number. */
   readonly pages: Map<number, Held & { readonly order: number }> = new Map()
   readonly objects: Map<number, Held> = new Map()
@@ -46,6 +54,8 @@ export class ModuleContext {
   readonly pools: Set<Mempool> = new Set()
   /** Where the module's static data lies. */
   readonly memory: ModuleMemory[] = []
+  /** Work that waits, the oldest first. */
+  readonly deferred: (() => void)[] = []
   calls = 0
   /** What runs: `init` or `exit`. */
   phase = 'init'
@@ -55,6 +65,7 @@ export class ModuleContext {
   #unheard = 0
   #pending: unknown = null
   readonly #frames: Map<number, Page> = new Map()
+  readonly #stacks: Map<string, number> = new Map()
   readonly #options: ContextOptions
 
   constructor(sys: Sys, module: string, options: ContextOptions) {
@@ -65,6 +76,8 @@ export class ModuleContext {
 
   /** A line of the kernel's log. */
   say(line: string): void {
+    const title = kasanTitle(line)
+    if (title !== null && this.kasanReports.length < MOST_LINES) this.kasanReports.push(title)
     if (this.log.length >= MOST_LINES) {
       this.#unheard++
       return
@@ -78,11 +91,34 @@ export class ModuleContext {
     return this.#unheard
   }
 
-  /** Counts a call. @throws ModuleStop where there were too many */
-  enter(): void {
+  /** What the compiler asks KASAN before each access of a module; false = it was reported. */
+  allowed(pointer: Pointer | null, bytes: number, access: 'read' | 'write'): boolean {
+    const address = pointer instanceof Pointer ? pointer.address : NULL_ADDRESS
+    return kasan_check_range(this.sys, address, bytes, access === 'write')
+  }
+
+  /** Counts a call of a function of the kernel. @throws ModuleStop where there were too many */
+  enter(name: string): void {
     this.calls++
+    if (kasan_enabled(this.sys)) this.sys.kasan_state.stack[0] = this.#stackOf(name)
     if (this.calls > this.#options.limit)
       throw new ModuleStop(`stopped after ${this.#options.limit} calls of the kernel: does it end at all?`)
+  }
+
+  /** Does all work that waits, and what that asks for. */
+  runDeferred(): void {
+    for (let work = this.deferred.shift(); work !== undefined; work = this.deferred.shift()) work()
+  }
+
+  /** Handle of the stack of calls inside a function of the kernel; loads and stores are the module's own code. */
+  #stackOf(name: string): number {
+    const key = `${this.phase} ${name}`
+    const known = this.#stacks.get(key)
+    if (known !== undefined) return known
+    const own = `${this.phase}_module [${this.module}]`
+    const handle = stack_depot_save(this.sys, INLINE.test(name) ? [own] : [name, own])
+    this.#stacks.set(key, handle)
+    return handle
   }
 
   /** Runs a function of the module from inside of the kernel: what it throws waits until the kernel is done. */

@@ -4,12 +4,15 @@ import * as gfp from '../../mm/gfp.ts'
 import type { Sys } from '../../mm/mmzone.ts'
 import * as slab from '../../mm/slab_flags.ts'
 import { type BasicCalls, basicCalls } from './basic_calls.ts'
+import { type BitCalls, bitCalls } from './bit_calls.ts'
 import type { ModuleContext } from './context.ts'
 import { type DataCalls, dataCalls } from './data_calls.ts'
+import { type DeferredCalls, deferredCalls } from './deferred_calls.ts'
 import { type KmemleakCalls, kmemleakCalls } from './kmemleak_calls.ts'
 import { type MempoolCalls, mempoolCalls } from './mempool_calls.ts'
 import { type PageCalls, pageCalls } from './page_calls.ts'
 import { type SlabCalls, slabCalls } from './slab_calls.ts'
+import { type StringCalls, stringCalls } from './string_calls.ts'
 import { type HighmemCalls, highmemCalls, type VmallocCalls, vmallocCalls } from './vmalloc_calls.ts'
 
 type GfpName = Extract<keyof typeof gfp, `GFP_${string}` | `__GFP_${string}`>
@@ -27,6 +30,9 @@ export interface KernelConstants {
 /** The kernel's API. */
 export interface ModuleKernel
   extends BasicCalls,
+    StringCalls,
+    BitCalls,
+    DeferredCalls,
     PageCalls,
     SlabCalls,
     MempoolCalls,
@@ -61,16 +67,18 @@ function constants({ kernel }: Sys): object {
 }
 
 /** What a constructor may call: what writes its object, and the log. */
-const OF_CONSTRUCTORS = /^(read[blp]|write[blp]|INIT_LIST_HEAD|memset|memcpy|printk|pr_\w+)$/
+const OF_CONSTRUCTORS =
+  /^(read[blp]|write[blp]|INIT_LIST_HEAD|mem(set|cpy|move|chr|cmp)|str\w+|\w+_bit(_lock|_unlock)?|printk|pr_\w+)$/
 /** Counts, sizes, orders and masks are whole; values that are written may be anything that has bits. */
-const NOT_NEGATIVE = /^(?!.*_node$|pfn_to_page|kmalloc|kzalloc|kmem_cache_create|write|memset|readl)/
+const NOT_NEGATIVE =
+  /^(?!.*_node$|pfn_to_page|kmalloc|kzalloc|kmem_cache_create|write|mem(set|cpy|move|chr|cmp)|readl|.*_bit)/
 
 type Call = (...args: unknown[]) => unknown
 
 /** A call that is counted and whose arguments are looked at. */
 function guarded(ctx: ModuleContext, name: string, call: Call): Call {
   return (...args) => {
-    ctx.enter()
+    ctx.enter(name)
     if (ctx.constructors > 0 && !OF_CONSTRUCTORS.test(name))
       throw new RangeError(`${name}: a constructor may only write its object`)
     if (args.length < call.length) throw new TypeError(`${name} takes ${call.length} arguments, not ${args.length}`)
@@ -95,6 +103,9 @@ export function kernelApi(ctx: ModuleContext): ModuleKernel {
     ...basic,
     ...data,
     ...kmemleakCalls(ctx),
+    ...stringCalls(ctx),
+    ...bitCalls(ctx),
+    ...deferredCalls(ctx, objects.kfree),
     ...pages,
     ...objects,
     ...mempoolCalls(ctx, objects, pages),

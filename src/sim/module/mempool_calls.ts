@@ -1,10 +1,12 @@
 // Memory pools as modules call them. The allocator behind a pool is a pair of functions of the module, or one of the
 // ready ones, which modules may use as parts of their own.
 import type { Gfp, Order } from '../../base/units.ts'
+import { kasan_frames, kasan_objects, type MempoolKasan } from '../../mm/kasan_mempool.ts'
 import {
   MEMPOOL_WOULD_WAIT,
   type MempoolFunctions,
   mempool_alloc,
+  mempool_alloc_preallocated,
   mempool_create,
   mempool_destroy,
   mempool_free,
@@ -37,6 +39,8 @@ export interface MempoolCalls {
   mempool_create_page_pool(min_nr: number, order: Order): Mempool | null
   /** The allocator first, then the reserve; null where the mask forbids to wait. @kernel mm/mempool.c:mempool_alloc */
   mempool_alloc(pool: Mempool, gfp: Gfp): Element | null
+  /** An element of the reserve alone. @kernel mm/mempool.c:mempool_alloc_preallocated */
+  mempool_alloc_preallocated(pool: Mempool): Element | null
   /** Refills the reserve first. @kernel mm/mempool.c:mempool_free */
   mempool_free(element: Element | null, pool: Mempool): void
   /** 0, or a negated errno. @kernel mm/mempool.c:mempool_resize */
@@ -77,17 +81,35 @@ function decode(ctx: ModuleContext, number: number): Element | null {
   return number > -FRAMES ? ctx.page(-1 - number) : ctx.at(-FRAMES - number)
 }
 
+/** What KASAN does with pages of a pool. */
+const pagesOf = (order: Order): MempoolKasan => ({
+  poison: (sys, element) => kasan_frames.poison(sys, -1 - element, order),
+  unpoison: (sys, element) => kasan_frames.unpoison(sys, -1 - element, order),
+})
+
 export function mempoolCalls(ctx: ModuleContext, slab: SlabCalls, pages: PageCalls): MempoolCalls {
   const { sys } = ctx
   let made = 0
-  const functionsOf = <Data>(alloc: MempoolAlloc<Data>, free: MempoolFree<Data>, data: Data): MempoolFunctions => ({
+  const functionsOf = <Data>(
+    alloc: MempoolAlloc<Data>,
+    free: MempoolFree<Data>,
+    data: Data,
+    kasan: MempoolKasan | null,
+  ): MempoolFunctions => ({
+    ...(kasan === null ? {} : { kasan }),
     name: `${ctx.module}:mempool:${made++}`,
     nil: 0,
     alloc: (_, gfp) => ctx.callBack(() => encode(ctx, alloc(gfp, data)), 0),
     free: (_, element) => ctx.callBack(() => free(decode(ctx, element)!, data), undefined),
   })
-  const create: MempoolCalls['mempool_create'] = (min_nr, alloc, free, data) => {
-    const row = mempool_create(sys, min_nr, functionsOf(alloc, free, data), 0)
+  const create = <Data>(
+    min_nr: number,
+    alloc: MempoolAlloc<Data>,
+    free: MempoolFree<Data>,
+    data: Data,
+    kasan: MempoolKasan | null = null,
+  ): Mempool | null => {
+    const row = mempool_create(sys, min_nr, functionsOf(alloc, free, data, kasan), 0)
     if (row < 0) return null
     const pool = new Mempool(row)
     ctx.pools.add(pool)
@@ -96,18 +118,20 @@ export function mempoolCalls(ctx: ModuleContext, slab: SlabCalls, pages: PageCal
   const ready = readyFunctions(slab, pages)
   return {
     ...ready,
-    mempool_create: create,
+    mempool_create: (min_nr, alloc, free, data) => create(min_nr, alloc, free, data),
     mempool_create_slab_pool: (min_nr, cache) =>
-      create(min_nr, ready.mempool_alloc_slab, ready.mempool_free_slab, cache),
-    mempool_create_kmalloc_pool: (min_nr, size) => create(min_nr, ready.mempool_kmalloc, ready.mempool_kfree, size),
+      create(min_nr, ready.mempool_alloc_slab, ready.mempool_free_slab, cache, kasan_objects),
+    mempool_create_kmalloc_pool: (min_nr, size) =>
+      create(min_nr, ready.mempool_kmalloc, ready.mempool_kfree, size, kasan_objects),
     mempool_create_page_pool: (min_nr, order) =>
-      create(min_nr, ready.mempool_alloc_pages, ready.mempool_free_pages, order),
+      create(min_nr, ready.mempool_alloc_pages, ready.mempool_free_pages, order, pagesOf(order)),
     mempool_alloc: (pool, gfp) => {
       const element = mempool_alloc(sys, pool.row, gfp)
       if (element === MEMPOOL_WOULD_WAIT)
         ctx.oops(`mempool_alloc sleeps for ever: ${pool} is empty, and nobody else runs who could give back`)
       return decode(ctx, element)
     },
+    mempool_alloc_preallocated: pool => decode(ctx, mempool_alloc_preallocated(sys, pool.row)),
     mempool_free: (element, pool) => mempool_free(sys, encode(ctx, element), pool.row),
     mempool_resize: (pool, new_min_nr) => mempool_resize(sys, pool.row, new_min_nr),
     mempool_destroy: pool => {

@@ -61,6 +61,8 @@ export interface ModuleReport {
   readonly pools: number
   /** What kmemleak says, on a kernel that has it. */
   readonly kmemleak: KmemleakReport | null
+  /** What KASAN reported: kind and place of each mistake. */
+  readonly kasanReports: readonly string[]
   /** Broken laws of the machine. */
   readonly faults: readonly string[]
 }
@@ -69,8 +71,8 @@ const MOST_CALLS = 1_000_000
 
 /** Whether a module came and went without a trace. */
 export function isClean(report: ModuleReport): boolean {
-  const { error, returned, leaks, caches, pools, faults, kmemleak } = report
-  const left = leaks.length + caches.length + pools + faults.length
+  const { error, returned, leaks, caches, pools, faults, kmemleak, kasanReports } = report
+  const left = leaks.length + caches.length + pools + faults.length + kasanReports.length
   return error === null && (returned ?? 0) >= 0 && left === 0 && (kmemleak?.ended ?? '') === ''
 }
 
@@ -83,6 +85,7 @@ export function runModule(machine: Machine, loaded: KernelModule, options: Modul
   const { printk } = sys
   const { caller } = sys.slab_state
   const before = caller[0]!
+  const stack = sys.kasan_state.stack[0] ?? 0
   sys.printk = line => {
     if (ctx.unheard === 0) printk?.(line)
     ctx.say(line)
@@ -93,6 +96,7 @@ export function runModule(machine: Machine, loaded: KernelModule, options: Modul
   } finally {
     sys.printk = printk
     caller[0] = before
+    sys.kasan_state.stack[0] = stack
   }
 }
 
@@ -146,6 +150,7 @@ function phase(
   const [atomic, disabled] = [in_atomic[0]!, irqs_disabled[0]!]
   try {
     const value = action(k)
+    ctx.runDeferred()
     if (value instanceof Promise) {
       value.catch(() => {})
       return { value, error: `${name} returned a promise: a module runs to its end, there is nothing to await` }
@@ -199,6 +204,7 @@ function reportOf(ctx: ModuleContext, { loaded, ...life }: Life, ended: string):
     caches: [...ctx.caches].map(({ name }) => name),
     pools: ctx.pools.size,
     kmemleak: ctx.sys.debug_kmemleak ? { loaded, ended } : null,
+    kasanReports: ctx.kasanReports,
     faults: brokenLaws(ctx.sys),
   }
 }

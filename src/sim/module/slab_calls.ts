@@ -6,6 +6,7 @@ import type { Constructor } from '../../mm/kernel_text.ts'
 import {
   kcalloc,
   kfree,
+  kfree_sensitive,
   kmalloc,
   kmalloc_array,
   kmalloc_node,
@@ -43,6 +44,10 @@ export interface SlabCalls {
   krealloc(object: Pointer | null, size: number, gfp: Gfp): Pointer | null
   /** Bytes that the owner may use. @kernel mm/slab_common.c:ksize */
   ksize(object: Pointer | null): number
+  /** As kmalloc, for functions that allocate in the name of their caller. @kernel mm/slab_common.c:__kmalloc_node_track_caller */
+  kmalloc_track_caller(size: number, gfp: Gfp): Pointer | null
+  /** Overwrites memory with zeros and gives it back. @kernel mm/slab_common.c:kfree_sensitive */
+  kfree_sensitive(object: Pointer | null): void
   /** NULL is nothing to free. @kernel mm/slab_common.c:kfree */
   kfree(object: Pointer | null): void
   /** A cache of objects; null where there can be none, which is reported. `ctor` may only write its object.
@@ -74,7 +79,17 @@ export interface SlabCalls {
   kmem_cache_size(cache: Cache): number
 }
 
-type Kmalloc = 'kmalloc' | 'kzalloc' | 'kmalloc_array' | 'kcalloc' | 'kmalloc_node' | 'krealloc' | 'ksize' | 'kfree'
+type Kmalloc =
+  | 'kmalloc_track_caller'
+  | 'kfree_sensitive'
+  | 'kmalloc'
+  | 'kzalloc'
+  | 'kmalloc_array'
+  | 'kcalloc'
+  | 'kmalloc_node'
+  | 'krealloc'
+  | 'ksize'
+  | 'kfree'
 
 export function slabCalls(ctx: ModuleContext): SlabCalls {
   return { ...kmallocCalls(ctx), ...cacheCalls(ctx) }
@@ -114,6 +129,11 @@ function kmallocCalls(ctx: ModuleContext): Pick<SlabCalls, Kmalloc> {
     ksize: object => {
       const paddr = object === null ? 0 : ctx.paddrOf(object)
       return paddr < 0 ? 0 : ksize(sys, paddr)
+    },
+    kmalloc_track_caller: (size, gfp) => taken(ctx, kmalloc(sys, size, gfp), `kmalloc_track_caller(${size})`, size),
+    kfree_sensitive: object => {
+      const paddr = object === null ? 0 : given(ctx, object, 'kfree_sensitive')
+      if (paddr >= 0) kfree_sensitive(sys, paddr)
     },
     kfree: object => {
       const paddr = object === null ? 0 : given(ctx, object, 'kfree')
