@@ -5,8 +5,6 @@
 import { __GFP_ZERO } from './gfp.ts'
 import { kasan_enabled } from './kasan_shadow.ts'
 import { kasan_slab_alloc, kasan_slab_free } from './kasan_slab.ts'
-import { warn } from './kernel_taint.ts'
-import { kmem_cache_name } from './kmem_cache_rows.ts'
 import { PG } from './mm_types.ts'
 import type { Sys } from './mmzone.ts'
 import { memset } from './physmem.ts'
@@ -23,7 +21,7 @@ import {
   remove_partial,
 } from './slub_lists.ts'
 import { get_freepointer, set_freepointer } from './slub_pointer.ts'
-import { object_err, print_tracking, report_wrong_free, slab_fix, slab_out_of_memory } from './slub_report.ts'
+import { cache_from_obj, object_err, report_wrong_free, slab_fix, slab_out_of_memory } from './slub_report.ts'
 import {
   dec_slabs_node,
   discard_slab,
@@ -317,22 +315,6 @@ function slab_free_checked(sys: Sys, cache: number, object: number): void {
   if (object + sys.slub_cache.offset[cache]! + 8 <= slab_address(sys, slab) + slab_bytes(sys, slab))
     set_freepointer(sys, cache, object, 0)
   free_to_partial_list(sys, cache, slab, object)
-}
-
-/** The cache that an object really belongs to, -1 = none; a caller who thinks otherwise is told.
- * @kernel mm/slab.h:cache_from_obj @differs looks in all kernels, not only in hardened ones and at checked caches */
-function cache_from_obj(sys: Sys, cache: number, slab: number, object: number): number {
-  if (slab < 0) {
-    warn(sys, 'virt_to_cache', 'virt_to_cache: Object is not a Slab page!')
-    return -1
-  }
-  const owner = sys.page.mapping[slab]! - 1
-  if (owner !== cache) {
-    const [given, true_name] = [kmem_cache_name(sys, cache), kmem_cache_name(sys, owner)]
-    warn(sys, 'cache_from_obj', `cache_from_obj: Wrong slab cache. ${given} but object is from ${true_name}`)
-    print_tracking(sys, owner, object)
-  }
-  return owner
 }
 
 /** Whether an object begins at an address. */

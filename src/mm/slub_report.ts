@@ -5,7 +5,7 @@ import { clamp } from '../base/bits.ts'
 import { __GFP_NOWARN } from './gfp.ts'
 import { format_gfp } from './gfp_names.ts'
 import { kasan_metadata_size } from './kasan_meta.ts'
-import { add_taint, dump_stack, print_tainted, TAINT_BAD_PAGE } from './kernel_taint.ts'
+import { add_taint, dump_stack, print_tainted, TAINT_BAD_PAGE, warn } from './kernel_taint.ts'
 import { symbol_name } from './kernel_text.ts'
 import { kmem_cache_name } from './kmem_cache_rows.ts'
 import { PG } from './mm_types.ts'
@@ -161,6 +161,22 @@ export function report_wrong_free(sys: Sys, cache: number, object: number, reaso
     else slab_bug(sys, cache, `Invalid object pointer ${object_pointer(sys, Math.max(object, 0))}`)
   } else object_err(sys, cache, slab, object, reason)
   slab_fix(sys, cache, `Object at ${object_pointer(sys, Math.max(object, 0))} not freed`)
+}
+
+/** The cache that an object really belongs to, -1 = none; a caller who thinks otherwise is told.
+ * @kernel mm/slab.h:cache_from_obj @differs looks in all kernels, not only in hardened ones and at checked caches */
+export function cache_from_obj(sys: Sys, cache: number, slab: number, object: number): number {
+  if (slab < 0) {
+    warn(sys, 'virt_to_cache', 'virt_to_cache: Object is not a Slab page!')
+    return -1
+  }
+  const owner = sys.page.mapping[slab]! - 1
+  if (owner !== cache) {
+    const [given, true_name] = [kmem_cache_name(sys, cache), kmem_cache_name(sys, owner)]
+    warn(sys, 'cache_from_obj', `cache_from_obj: Wrong slab cache. ${given} but object is from ${true_name}`)
+    print_tracking(sys, owner, object)
+  }
+  return owner
 }
 
 /** A slab could not be made. @kernel mm/slub.c:slab_out_of_memory */
