@@ -51,7 +51,10 @@ export function withSwitches(
   return config === undefined ? {} : { config: { ...file.config, ...config } }
 }
 
-function withKasan(machine: MachineDescription): MachineDescription {}
+function withKasan(machine: MachineDescription): MachineDescription {
+  const commandLine = `${machine.commandLine ?? ''} kasan_multi_shot`.trim()
+  return { ...machine, config: { ...machine.config, KASAN: true }, commandLine }
+}
 
 function isFolder(path: string): boolean {
   try {
