@@ -9,10 +9,11 @@ import { PG, PG_anon_exclusive, PG_double_map } from './mm_types.ts'
 import type { Sys } from './mmzone.ts'
 import { mod_node_page_state, PageAnon, put_page } from './page_ref.ts'
 import { entry_clear, entry_write } from './pgtable.ts'
-import { massaged_hi, pte_pfn, set_pte } from './pte.ts'
+import type { Pgprot } from './pgtable_types.ts'
+import { massaged_hi, pte_modify, pte_pfn, set_pte } from './pte.ts'
 import { compound_mapcount, page_remove_rmap } from './rmap.ts'
-import { pmd_trans_huge, pte_alloc_one, pte_free, pte_offset } from './user_pgtable.ts'
-import { MM_ANONPAGES, MM_SHMEMPAGES } from './vm_flags.ts'
+import { pmd_none, pmd_trans_huge, pte_alloc_one, pte_free, pte_offset } from './user_pgtable.ts'
+import { MM_ANONPAGES, MM_SHMEMPAGES, VM_WRITE } from './vm_flags.ts'
 import { folio_mark_accessed } from './vm_lru.ts'
 import { node_item, vm_event } from './vmstat_item.ts'
 import { huge_zero_pfn, mm_get_huge_zero_page, zero_page } from './zero_page.ts'
@@ -110,7 +111,8 @@ function split_anon(sys: Sys, pmd: number, first: number, pfn: number): void {
   replace_by_table(sys, pmd)
   sys.page._refcount[pfn]! += pages - 1
   // PAT has its bit elsewhere in entries of the lowest level: bit 7 there is not "huge".
-  const low = (lo & 0xfff & ~pgtable.PSE) >>> 0
+  // Whether it was written the block knows from now on.
+  const low = (lo & 0xfff & ~pgtable.PSE & ~pgtable.DIRTY) >>> 0
   for (let i = 0; i < pages; i++) {
     _mapcount[pfn + i]! += 1
     if (exclusive) flags[pfn + i]! |= PG_anon_exclusive
@@ -152,5 +154,28 @@ export function copy_huge_pmd(sys: Sys, dst: number, to: number, from: number): 
   words[from] = (words[from]! & ~RW) >>> 0
   words[to] = (words[from]! & ~ACCESSED) >>> 0
   if (entry_bytes === 8) words[to + 1] = words[from + 1]!
+  return true
+}
+
+/** A huge entry follows its area. @kernel mm/huge_memory.c:change_huge_pmd */
+export function change_huge_pmd(sys: Sys, vma: number, pmd: number, prot: Pgprot): void {
+  const { RW, DIRTY } = sys.kernel.pgtable
+  const pfn = pmd_pfn(sys, pmd)
+  pte_modify(sys, pmd, prot)
+  const lo = sys.physmem_words[pmd]!
+  const mine = PageAnon(sys, pfn) && (sys.page.flags[pfn]! & PG_anon_exclusive) !== 0
+  if ((sys.vma.flags[vma]! & VM_WRITE) !== 0 && mine && (lo & DIRTY) !== 0 && (lo & 1) !== 0)
+    sys.physmem_words[pmd] = (lo | RW) >>> 0
+}
+
+/** Moves a huge entry to another address; false = it cannot move as a whole. @kernel mm/huge_memory.c:move_huge_pmd */
+export function move_huge_pmd(sys: Sys, from: number, to: number): boolean {
+  if (!pmd_none(sys, to)) return false
+  const words = sys.physmem_words
+  const table = pgtable_trans_huge_withdraw(sys, from)
+  pgtable_trans_huge_deposit(sys, to, table)
+  words[to] = words[from]!
+  if (sys.kernel.pgtable.entry_bytes === 8) words[to + 1] = words[from + 1]!
+  entry_clear(sys, from)
   return true
 }

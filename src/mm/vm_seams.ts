@@ -55,6 +55,8 @@ export interface SwapSeam {
   shmem_swapin?(sys: Sys, inode: number, index: number, entry: number): number
   /** Whether the device wants pages unchanged while it writes them. @kernel mm/swapfile.c:data_race */
   stable_pages?(sys: Sys, type: number): boolean
+  /** Users of an entry. @kernel mm/swapfile.c:swp_swapcount */
+  swp_swapcount?(sys: Sys, type: number, offset: number): number
   /** Pages of swap there are in all. @kernel mm/swapfile.c:total_swap_pages */
   total_swap_pages(sys: Sys): number
   /** Free ones of them. @kernel mm/swapfile.c:nr_swap_pages */

@@ -3,6 +3,7 @@ import { bootKind } from './boot.ts'
 import { buddyKind } from './buddy.ts'
 import { cacheTracesKind } from './cache_traces.ts'
 import { constantsKind } from './constants.ts'
+import { cowKind, cowMemoryKind } from './cow.ts'
 import { explainKinds } from './explain.ts'
 import { gdtKind } from './gdt.ts'
 import { gfpKind } from './gfp.ts'
@@ -53,4 +54,6 @@ export const verifyKinds: readonly VerifyKind[] = [
   gdtKind,
   cacheTracesKind,
   ...explainKinds,
+  cowKind,
+  cowMemoryKind,
 ]
