@@ -16,7 +16,8 @@ Examples:
 
 The files captured before and after the trace lie beside it, in folders before and after; --machine names others.
 --json prints { "events", "diagnostics", "follow": { "zones", "framesCompared", "framesWrong" }, "predict":
-{ "zones", "allocations", "sameFrame", "sameZone", "sameMigratetype", "failed" }, "settings" }.
+{ "zones", "allocations", "sameFrame", "sameZone", "sameMigratetype", "failed" }, "settings" }, and where the trace has
+events of objects (kmem:kmalloc …) "slabs": { "pages", "caches", "callSites", "series" }.
 
 A trace of page accesses (lackey, oracleGeneral, csv, DAMON's aggregated events) is run through replacement policies: fifo,
 lru, clock, sieve, lfu, 2q, slru, arc, s3-fifo, opt, or a file that exports create(frames), which returns { evict(page),

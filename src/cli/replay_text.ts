@@ -3,6 +3,7 @@
 import { styleText } from 'node:util'
 import { type Finding, findings, nodeCount, zoneLabel } from '../node/replay_html/findings.ts'
 import { bytes, count, integer, percent, seconds, signed } from '../node/replay_html/numbers.ts'
+import { slabSummary } from '../node/replay_html/slabs.ts'
 import type { ReplayView, ZoneEnd } from '../node/replay_html/view.ts'
 import { cut, table } from './text.ts'
 import { bar, sparkline, wantsAscii } from './text_plots.ts'
@@ -35,7 +36,7 @@ export function replayText(view: ReplayView, options: ReplayTextOptions): string
     ascii,
     paint: (style, text) => (options.color ? styleText(style, text, { validateStream: false }) : text),
   }
-  const parts = [title, verdicts, zoneLines, courseLines, takerLines, runLines].map(part => part(view, pen))
+  const parts = [title, verdicts, zoneLines, courseLines, takerLines, slabLines, runLines].map(part => part(view, pen))
   return parts
     .filter(lines => lines.length > 0)
     .map(lines => lines.map(line => `${line}\n`).join(''))
@@ -167,6 +168,16 @@ function takerLines({ processes, taken, pageSize }: ReplayView, pen: Pen): strin
     const blocks = bar(pages / first[0]!.pages, pen.width - room - tail - 2, pen)
     return `${fit(name, room, pen).padEnd(room)} ${pen.paint('cyan', blocks)} ${tails[row]!.padStart(tail)}`
   })
+}
+
+/** Slabs in a sentence, and the callers who took most. */
+function slabLines({ slabs }: ReplayView, pen: Pen): string[] {
+  if (!slabs) return []
+  const sites = slabs.report.callSites.slice(0, TAKERS).map(({ name, cache, bytesGiven, live }) => {
+    const tail = plain(`${bytes(bytesGiven)}, ${bytes(Math.max(0, live))} in use`, pen)
+    return `${fit(`${name} ${cache}`, pen.width - tail.length - 1, pen).padEnd(pen.width - tail.length - 1)} ${tail}`
+  })
+  return [...wrapped(slabSummary(slabs.report), pen.width, pen), ...sites]
 }
 
 /** Settings side by side: one line each. */

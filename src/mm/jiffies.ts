@@ -15,3 +15,11 @@ export function kernel_jiffies(sys: Sys, ticks: number): number {
 export function msecs_to_jiffies(milliseconds: number): number {
   return Math.ceil((milliseconds * HZ) / 1000)
 }
+
+/** A moment moved to a whole second of the kernel's counter, a little apart for each CPU, so that timers come together and
+ * CPUs do not meet. What would be past by then stays. @kernel kernel/time/timer.c:round_jiffies */
+export function round_jiffies(sys: Sys, at: number, cpu: number): number {
+  const beyond = (kernel_jiffies(sys, at) + 3 * cpu) % HZ
+  const rounded = at - beyond + (beyond < HZ / 4 ? 0 : HZ)
+  return rounded <= sys.machine.jiffies[0]! ? at : rounded
+}

@@ -1,6 +1,6 @@
 // SLAB gives back what it keeps: all of a cache's (shrink), or, every two seconds on each CPU, a part of what nobody
 // used since (the reaper). Law: the reaper spares an array or a node that was used since it last came by.
-import { HZ } from './jiffies.ts'
+import { HZ, round_jiffies } from './jiffies.ts'
 import type { Sys } from './mmzone.ts'
 import { drain_alien_array, slabs_destroy } from './slab_alloc.ts'
 import type { KmemCache } from './slab_allocator.ts'
@@ -92,6 +92,37 @@ export function cache_reap(sys: Sys): void {
     reap_node(sys, cache, nid)
   }
   next_reap_node(sys, cpu)
+}
+
+/** Visits of the reaper within one span of time, over all CPUs. A span that is longer ends with machines where nothing is
+ * left to give back: every visit takes a fifth of what it finds unused. */
+const MOST_VISITS = 512
+
+/** Time passes until `now`: the reaper comes to each CPU when it is due, in the order of time. @kernel mm/slab.c:cache_reap */
+export function run_reapers(sys: Sys, now: number): void {
+  const { next_reap } = sys.slab_cpu
+  const { jiffies, this_cpu } = sys.machine
+  const running = this_cpu[0]!
+  start_cpu_timers(sys)
+  for (let visits = 0; visits < MOST_VISITS; visits++) {
+    const cpu = next_reap.indexOf(next_reap.reduce((least, due) => Math.min(least, due), Number.POSITIVE_INFINITY))
+    if (cpu < 0 || next_reap[cpu]! > now) break
+    jiffies[0] = next_reap[cpu]!
+    this_cpu[0] = cpu
+    cache_reap(sys)
+    next_reap[cpu] = round_jiffies(sys, jiffies[0]! + REAPTIMEOUT_AC, cpu)
+  }
+  jiffies[0] = now
+  this_cpu[0] = running
+  for (let cpu = 0; cpu < next_reap.length; cpu++)
+    if (next_reap[cpu]! <= now) next_reap[cpu] = round_jiffies(sys, now + REAPTIMEOUT_AC, cpu)
+}
+
+/** The first visit is a second after the timers start. @kernel mm/slab.c:start_cpu_timer */
+function start_cpu_timers(sys: Sys): void {
+  const { next_reap } = sys.slab_cpu
+  for (let cpu = 0; cpu < next_reap.length; cpu++)
+    if (next_reap[cpu] === 0) next_reap[cpu] = round_jiffies(sys, sys.machine.jiffies[0]! + HZ, cpu)
 }
 
 /** @kernel mm/slab.c:reap_alien */

@@ -69,6 +69,7 @@ export const SLAB_DESC_STATE = {
 /** One row a CPU. */
 export const SLAB_CPU = {
   slab_reap_node: i32('node whose alien objects the reaper gives back next'),
+  next_reap: f64('jiffies at which the reaper comes to the CPU; 0 = its timer was not started yet'),
 } as const
 
 export const SLAB_SLAB_TABLES = {

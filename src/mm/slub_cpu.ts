@@ -76,6 +76,15 @@ function __unfreeze_partials(sys: Sys, cache: number, first: number): void {
   }
 }
 
+/** Gives the running CPU's partial slabs of a cache to their nodes. @kernel mm/slub.c:unfreeze_partials */
+export function unfreeze_partials(sys: Sys, cache: number): void {
+  const { partial } = sys.slub_cpu
+  const c = cache * sys.nr_cpus + sys.machine.this_cpu[0]!
+  const first = partial[c]! - 1
+  partial[c] = 0
+  if (first >= 0) __unfreeze_partials(sys, cache, first)
+}
+
 const lies_in = (sys: Sys, slab: number, object: number): boolean =>
   object >= slab_address(sys, slab) && object < slab_address(sys, slab) + slab_bytes(sys, slab)
 

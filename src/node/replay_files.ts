@@ -10,6 +10,8 @@ import type { Snapshot } from '../report/snapshot.ts'
 import { boot_from_description } from '../sim/boot_description.ts'
 import type { TraceScan } from '../sim/replay/scan.ts'
 import type { Settings } from '../sim/replay/settings.ts'
+import { createSlabReplay, createSlabScan } from '../sim/replay/slab_replay.ts'
+import type { SlabScan } from '../sim/replay/slab_scan.ts'
 import { createReplay, createScan, type ReplayReport, type ReplayStates } from '../sim/replay.ts'
 import type { EventBatch } from '../trace/batch.ts'
 import { readDescription } from './machine_file.ts'
@@ -35,12 +37,12 @@ export interface ReplayFilesOptions {
 /** Replays a recorded trace. @throws UserError, InputError, SnapshotDirError: one sentence that names the file */
 export async function replayTrace(trace: string, options: ReplayFilesOptions = {}): Promise<ReplayReport> {
   const start = startOf(trace, options.machine)
-  const scan = trace === '-' ? null : await scanTrace(trace, start, options)
-  if (scan && scan.snapshots === 0 && options.machine === undefined && start.states.before === null)
+  const scans = trace === '-' ? null : await scanTrace(trace, start, options)
+  if (scans && scans.pages.snapshots === 0 && options.machine === undefined && start.states.before === null)
     throw new UserError(`${traceName(trace)}: ${NO_SNAPSHOT}`)
   const out = options.traceOut === undefined ? null : traceOut(options.traceOut)
   try {
-    return await replayScanned(trace, start, scan, options, out)
+    return await replayScanned(trace, start, scans, options, out)
   } finally {
     out?.discard()
   }
@@ -65,23 +67,27 @@ interface Start {
 async function replayScanned(
   trace: string,
   { states, machine }: Start,
-  scan: TraceScan | null,
+  scans: Scans | null,
   { settings = [], onProgress, signal, machine: machineName }: ReplayFilesOptions,
   out: TraceOut | null,
 ): Promise<ReplayReport> {
   const replay = toldOf(undefined, () =>
     createReplay({
       ...states,
-      ...(scan ? { scan } : {}),
+      ...(scans ? { scan: scans.pages } : {}),
       ...(machine ? { machine } : {}),
       ...(out ? { onTwinEvents: (sys: Sys, batch: EventBatch) => out.write(sys, batch) } : {}),
       settings: [{}, ...settings],
       fromMarker: machineName === undefined,
     }),
   )
-  const passes = scan ? 2 : 1
+  const slabs = scans?.slabs ? createSlabReplay(states, scans.slabs, scans.pages) : null
+  const passes = scans ? 2 : 1
   const summary = await readTrace(trace, {
-    onBatch: batch => replay.push(batch),
+    onBatch: batch => {
+      replay.push(batch)
+      slabs?.push(batch)
+    },
     onProgress: (read, total) => onProgress?.(read + (passes - 1) * total, passes * total, 'replaying'),
     ...(signal ? { signal } : {}),
   })
@@ -90,22 +96,36 @@ async function replayScanned(
   out?.finish(replay.machine)
   const { count, first } = report.diagnostics
   const all = [...summary.first.map(({ line, message }) => ({ line, message })), ...first]
-  return { ...report, diagnostics: { count: count + summary.diagnostics, first: all.slice(0, 20) } }
+  const objects = slabs?.finish()
+  return {
+    ...report,
+    ...(objects ? { slabs: objects } : {}),
+    diagnostics: { count: count + summary.diagnostics, first: all.slice(0, 20) },
+  }
+}
+
+interface Scans {
+  readonly pages: TraceScan
+  readonly slabs: SlabScan | null
 }
 
 async function scanTrace(
   trace: string,
   { states, folder }: Start,
   { onProgress, signal }: ReplayFilesOptions,
-): Promise<TraceScan | null> {
+): Promise<Scans | null> {
   if (states.before === null && states.after === null) return null
   const scanner = toldOf(folder, () => createScan(states))
+  const slabs = createSlabScan(states)
   await readTrace(trace, {
-    onBatch: batch => scanner.push(batch),
+    onBatch: batch => {
+      scanner.push(batch)
+      slabs?.push(batch)
+    },
     onProgress: (read, total) => onProgress?.(read, 2 * total, 'reading'),
     ...(signal ? { signal } : {}),
   })
-  return scanner.finish()
+  return { pages: scanner.finish(), slabs: slabs?.finish() ?? null }
 }
 
 /** What the replay starts from and is compared with. */

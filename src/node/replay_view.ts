@@ -56,6 +56,7 @@ export function replayView(report: ReplayReport, trace = 'a trace'): ReplayView 
     drains: pair(report.drained.pages, predict?.drained),
     drainsUnprompted: report.drained.unprompted,
     runs: report.twins.map((twin, row) => settingsRun(twin, row, series.zones)),
+    ...(report.slabs ? { slabs: { report: report.slabs, from: span.from } } : {}),
   }
 }
 

@@ -20,11 +20,12 @@ import {
 } from '../mm/page_address.ts'
 import { __free_page, __free_pages, alloc_page, alloc_pages_node } from '../mm/page_alloc/alloc_pages.ts'
 import { drain_all_pages, drain_local_pages } from '../mm/page_alloc/pcp.ts'
+import { run_reapers } from '../mm/slab_drain.ts'
 import { slab_attr_store, slab_attributes } from '../mm/slub_sysfs.ts'
 import { set_transparent_hugepage, sysctl_write } from '../mm/sysctl.ts'
 import { refresh_cpu_vm_stats } from '../mm/vmstat.ts'
 import { slabFolderCache } from './inspect_slab.ts'
-import { mm_core_init } from './mm_core_init.ts'
+import { hasCaches, mm_core_init } from './mm_core_init.ts'
 
 /** Where a command runs, for the time of the command; default: the CPU that runs now. */
 interface OnCpu {
@@ -126,9 +127,11 @@ function new_task(sys: Sys, comm: string, nid: number | undefined): number {
   return kernel_stack_alloc(sys, comm, nid)
 }
 
-/** Time passes: every CPU folds its counters once in that time, and kmemleak's thread scans if it is due. */
+/** Time passes: SLAB's reaper comes to every CPU when it is due, every CPU folds its counters once in that time, and
+ * kmemleak's thread scans if it is due. */
 export function tick(sys: Sys, ticks: number): void {
-  sys.machine.jiffies[0]! += ticks
+  if (sys.kernel.slab === 'SLAB' && hasCaches(sys)) run_reapers(sys, sys.machine.jiffies[0]! + ticks)
+  else sys.machine.jiffies[0]! += ticks
   for (let cpu = 0; cpu < sys.nr_cpus; cpu++) refresh_cpu_vm_stats(sys, cpu)
   kmemleak_scan_thread(sys)
 }

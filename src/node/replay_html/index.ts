@@ -18,6 +18,7 @@ import {
   settingsSection,
   takersSection,
 } from './sections.ts'
+import { slabPlots, slabSection } from './slabs.ts'
 import { STYLE } from './style.ts'
 import type { ReplayView } from './view.ts'
 
@@ -30,7 +31,8 @@ interface Section {
 /** The whole page. */
 export function writeReplayHtml(view: ReplayView): string {
   const plots = replayPlots(view)
-  const drawn = [...plots.settings, ...plots.free, ...plots.blocks, ...plots.fragmentation, ...plots.mixture]
+  const slabs = view.slabs ? slabPlots(view.slabs.report, view.slabs.from) : []
+  const drawn = [...plots.settings, ...plots.free, ...plots.blocks, ...plots.fragmentation, ...plots.mixture, ...slabs]
   const settings = settingsSection(view)
   const sections: Section[] = [
     ...(settings
@@ -42,6 +44,9 @@ export function writeReplayHtml(view: ReplayView): string {
     { id: 'fragmentation', title: 'Fragmentation', body: fragmentationBody(plots.fragmentation) },
     { id: 'mixture', title: 'Migrate types', body: html`${figures(plots.mixture)}${eventsSection(view)}` },
     { id: 'takers', title: 'Who took memory', body: takersSection(view) },
+    ...(view.slabs
+      ? [{ id: 'slabs', title: 'Slabs', body: slabSection(view.slabs.report, view.pageSize, figures(slabs)) }]
+      : []),
     { id: 'failures', title: 'Failures and near failures', body: failuresSection(view) },
     { id: 'causes', title: 'Pages without an event', body: causesSection(view) },
     { id: 'input', title: 'The trace', body: inputBody(view) },

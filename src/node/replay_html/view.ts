@@ -1,6 +1,7 @@
 // What the page and the terminal show of a replay, as plain data: a `ReplayReport` made ready to be read (`replay_view.ts`).
 // Law: memory is counted in pages unless a name says otherwise, time in seconds since the replay's begin; null means that
 // the recording cannot tell.
+import type { SlabReport } from '../../sim/replay/slab_report.ts'
 
 /** A zone by its node and name, as /proc/zoneinfo prints them. */
 export interface ZoneName {
@@ -185,4 +186,6 @@ export interface ReplayView {
   readonly drainsUnprompted: number
   /** Two or more make a comparison. */
   readonly runs: readonly SettingsRun[]
+  /** Where the trace has events of objects; `from` is the time of the replay's begin. */
+  readonly slabs?: { readonly report: SlabReport; readonly from: number }
 }

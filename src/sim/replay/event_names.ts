@@ -21,8 +21,11 @@ export class EventNames {
   /** Bits of an event's mask: as the file has them, else from their names. */
   maskOf(batch: EventBatch, row: number): number {
     const bits = batch.d[row]!
-    if (!Number.isNaN(bits)) return bits
-    const text = batch.text[row]!
+    return Number.isNaN(bits) ? this.namesOf(batch.text[row]!) : bits
+  }
+
+  /** Bits of a mask that is printed by names. */
+  namesOf(text: number): number {
     if (text < 0) return 0
     if (text >= this.#masks.length) {
       const larger = new Float64Array(2 ** Math.ceil(Math.log2(text + 2))).fill(Number.NaN)

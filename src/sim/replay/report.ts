@@ -3,6 +3,7 @@
 import type { ZoneAssumptions } from '../restore.ts'
 import type { Cause } from './causes.ts'
 import type { FrameComparison, ZoneEnd } from './compare.ts'
+import type { SlabReport } from './slab_report.ts'
 
 /** Something in the trace that the replay left out. */
 export interface ReplayDiagnostic {
@@ -169,6 +170,8 @@ export interface ReplayReport {
   readonly fallbacks: { readonly count: number; readonly first: readonly FallbackEvent[] }
   /** Pages drained from per-CPU lists, as recorded; of them those that no free caused. */
   readonly drained: { readonly pages: number; readonly unprompted: number }
+  /** Slabs, where the trace has events of objects and the files a table of caches; left out where it has none. */
+  readonly slabs?: SlabReport
   /** Ordinal of the event before which settings changed that no event shows (taken from the final snapshot); null. */
   readonly settingsChangedAt: number | null
 }
