@@ -104,6 +104,8 @@ export interface PageAllocRules {
   readonly watches_high_mark: boolean
   /** Whether a block is always on the list of its pageblock's type (6.12). */
   readonly freelist_hygiene: boolean
+  /** Whether the pages that alloc_pages_exact() has too many go straight to the buddy lists (from 6.3 on). */
+  readonly trims_to_buddy: boolean
   /** Makes blocks of other migrate types available: a pfn, or -1. */
   rmqueue_fallback(sys: Sys, zone: number, order: number, start_mt: number, alloc_flags: number): number
   /** Pages that HIGHATOMIC pageblocks of a zone may have. */

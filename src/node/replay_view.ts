@@ -113,10 +113,19 @@ function listed(followed: FollowedZone, predicted: PredictReport['zones'][number
 }
 
 /** Causes that came up in a zone, with the parts of its final difference that no event tells. */
-function causeRows({ node, zone, causes, unseenMoves, isolatedUnseen, unexplained }: FollowedZone): CauseRow[] {
+function causeRows({
+  node,
+  zone,
+  causes,
+  unseenMoves,
+  isolatedUnseen,
+  isolatedElsewhere,
+  unexplained,
+}: FollowedZone): CauseRow[] {
   const rows: (readonly [number | undefined, string])[] = [
     ...CAUSES.map(cause => [causes[cause], CAUSE_TEXT[cause]] as const),
     [unseenMoves, 'of the final difference: went between the buddy lists and a per-CPU list unseen'],
+    [isolatedElsewhere, 'of the final difference: taken by compaction elsewhere than its search did here'],
     [isolatedUnseen, 'of the final difference: taken by compaction, with no free block here that could stand for them'],
     [unexplained, 'of the final difference: unexplained'],
   ]

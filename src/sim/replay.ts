@@ -11,12 +11,14 @@ import { KIND } from '../trace/events.ts'
 import { compareFrames, compareZones, type FrameComparison, freeMap, type ZoneEnd } from './replay/compare.ts'
 import { EarlyBoot } from './replay/early_boot.ts'
 import { EventNames } from './replay/event_names.ts'
+import { ExactTrims } from './replay/exact_trims.ts'
 import { Follow } from './replay/follow.ts'
+import { interruptLevel } from './replay/interrupt_level.ts'
 import { KswapdWatch } from './replay/kswapd_watch.ts'
 import { MARKER_BEGIN, MARKER_END, MarkerReader } from './replay/markers.ts'
 import { Predict } from './replay/predict.ts'
 import type { ReplayDiagnostic, ReplayReport } from './replay/report.ts'
-import type { TraceScan } from './replay/scan.ts'
+import { DEFERRED_THREAD, type TraceScan } from './replay/scan.ts'
 import { Series } from './replay/series.ts'
 import { applySettings, enterSizes, type Settings, sizesDiffer } from './replay/settings.ts'
 import { firstOf, type ReplayStates, startFrom } from './replay/start.ts'
@@ -49,8 +51,6 @@ export function createReplay(options: ReplayOptions): Replay {
 }
 
 const MOST_DIAGNOSTICS = 20
-/** Trace flags of an event in a hard or a soft interrupt. @kernel include/linux/trace_events.h:TRACE_FLAG_HARDIRQ */
-const IN_INTERRUPT = 0x18
 
 export class Replay {
   readonly #options: ReplayOptions
@@ -70,6 +70,7 @@ export class Replay {
   /** Kind of the last event on each CPU, drains left out. */
   readonly #last: Uint8Array
   readonly #kswapd: KswapdWatch
+  readonly #trims: ExactTrims
   #event = 0
   #replayed = 0
   readonly #fromMarker: boolean
@@ -107,11 +108,11 @@ export class Replay {
       if (!boot) applySettings(twin, group)
       return new Predict(twin)
     })
-    this.#early = boot ? new EarlyBoot([sys, ...this.#twins.map(twin => twin.sys)]) : null
+    this.#early = boot ? new EarlyBoot([sys, ...this.#twins.map(twin => twin.sys)], scan ?? null) : null
     this.#follow = new Follow(sys, listEvents, this.#start)
     this.#follow.batchesKnown = !boot
-    this.#follow.onSilent = (pfn, order, zone, migratetype, cpu) => {
-      if (!this.#ended) for (const twin of this.#twins) twin.silent(pfn, order, zone, migratetype, cpu)
+    this.#follow.onSilent = (pfn, zone, migratetype, cpu, late) => {
+      if (!this.#ended) for (const twin of this.#twins) twin.silent(pfn, zone, migratetype, cpu, late)
     }
     this.#follow.compaction.onIsolated = (pfn, order, zone) => {
       if (!this.#ended) for (const twin of this.#twins) twin.isolate(pfn, order, zone)
@@ -119,6 +120,7 @@ export class Replay {
     this.#reserved = boot ? sys.page.state.map(state => ((state & PAGE_USED) === 0 ? 0 : 1)) : null
     this.#resizes = sizesDiffer(before?.zoneinfo, options.after?.zoneinfo)
     this.#last = new Uint8Array(sys.nr_cpus)
+    this.#trims = new ExactTrims(sys)
     this.#kswapd = new KswapdWatch(sys, scan?.reclaimEnds ?? null, this.#twins)
     this.#fromMarker = before !== null && (scan ? scan.snapshots !== 0 : (options.fromMarker ?? true))
     this.#running = !this.#fromMarker
@@ -189,9 +191,13 @@ export class Replay {
     const event = kind[row]!
     const on = cpu[row]!
     if (!this.#ended) this.#passTime(batch.time[row]!)
+    if (event !== KIND.mm_page_pcpu_drain) this.#follow.endDrain(on)
+    this.#follow.level = interruptLevel(batch.irq[row]!)
     if (event !== KIND.mm_page_alloc_zone_locked && event !== KIND.mm_page_alloc_extfrag) {
+      if (this.#early) this.#settleBoot(this.#early)
       this.#follow.endRefill(on)
-      if (this.#early?.settle()) this.#computed()
+      // Between a refill and the event of its allocation, kswapd may be woken.
+      if (event <= KIND.rss_stat) this.#follow.settleRefill(event === KIND.mm_page_alloc ? batch.a[row]! : -1, on)
     }
     if (this.#resizes && !this.#changed) this.#watchTask(batch.comm[row]!)
     if (!this.#ended) this.#recorder?.at(batch, row)
@@ -282,6 +288,7 @@ export class Replay {
     const zone = this.#zoneOf(batch, row, pfn, order)
     if (zone < 0) return
     this.#follow.alloc(pfn, order, migratetype, migratetype === 1, cpu)
+    this.#trims.alloc(pfn, order, cpu)
     if (this.#ended) return
     this.#statistics!.alloc(batch, row, pfn, order, zone)
     this.#kswapd.look(zone, cpu)
@@ -291,8 +298,9 @@ export class Replay {
 
   #free(batch: EventBatch, row: number, pfn: number, order: number, cpu: number): void {
     if (this.#zoneOf(batch, row, pfn, order) < 0) return
-    const directly = this.#reserved !== null && this.#givesMemory(batch, row, pfn, order)
-    this.#follow.free(pfn, order, cpu, directly, (batch.irq[row]! & IN_INTERRUPT) !== 0)
+    const trims = this.#trims.free(pfn, order, cpu)
+    const directly = trims || (this.#reserved !== null && this.#givesMemory(batch, row, pfn, order))
+    this.#follow.free(pfn, order, cpu, directly, this.#follow.level > 0)
     if (this.#ended) return
     this.#statistics!.free(pfn, order, batch.time[row]!)
     for (const twin of this.#twins) twin.free(pfn, order, cpu, directly)
@@ -306,20 +314,22 @@ export class Replay {
     reserved.fill(0, pfn, pfn + (1 << order))
     if (!first) return false
     const { pageblock_order } = this.#start.sys
-    return order >= pageblock_order || this.#strings!.get(batch.comm[row]!).startsWith('pgdatinit')
+    return order >= pageblock_order || this.#strings!.get(batch.comm[row]!).startsWith(DEFERRED_THREAD)
   }
 
   #taken(pfn: number, order: number, migratetype: number, cpu: number): void {
-    if (order === 0) this.#early?.refilled(this.#follow.zoneOf(pfn, order))
+    this.#early?.refilled(this.#follow.zoneOf(pfn, order), order)
     this.#follow.taken(pfn, order, migratetype, cpu)
   }
 
-  /** The boot has computed its sizes. */
-  #computed(): void {
-    this.#follow.batchesKnown = true
-    this.#twins.forEach((twin, i) => {
-      applySettings(twin.sys, this.#settings[i]!)
-    })
+  /** The boot may have computed sizes, with which the twins' settings come. */
+  #settleBoot(early: EarlyBoot): void {
+    const over = early.settle(this.#event)
+    this.#follow.batchesKnown = early.listsKnown
+    if (over)
+      this.#twins.forEach((twin, i) => {
+        applySettings(twin.sys, this.#settings[i]!)
+      })
   }
 
   #drain(pfn: number, order: number, migratetype: number, cpu: number): void {

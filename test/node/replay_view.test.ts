@@ -28,6 +28,7 @@ const followed: FollowedZone = {
   ...end,
   unseenMoves: 4,
   isolatedUnseen: 0,
+  isolatedElsewhere: 0,
   unexplained: 0,
   causes: { bulkAllocated: 8 },
 }

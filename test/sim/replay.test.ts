@@ -78,10 +78,6 @@ it("writes the twin's own trace, which replays as what it is", async () => {
 
 /** Goals that are not reached yet, with reasons in docs/fidelity.md. Who reaches one must take it off this list. */
 const KNOWN_MISSES: Readonly<Record<string, readonly string[]>> = {
-  '6.1.0-50-amd64/trace/pressure-mglru-zipf-320M/trace-zipf': ['unexplained'],
-  '6.1.0-50-amd64/trace/pressure-uniform-512M-s2/trace-uniform': ['unexplained'],
-  '6.1.0-50-amd64/trace/sort-320M/trace-sort-big': ['blocks'],
-  '6.12.117+deb12-amd64/trace/boot-pages-512M-s1/trace-boot': ['free'],
   '6.12.117+deb12-amd64/trace/oom-256M-noswap/trace-oom': ['free', 'blocks'],
   '6.12.117+deb12-amd64/trace/pressure-uniform-classic-320M/trace-uniform': ['blocks', 'zone'],
 }
@@ -117,9 +113,7 @@ describeShared('recorded traces', () => {
   })
 
   function expectFollowed({ follow }: ReplayReport, trace: string): void {
-    // Without the events of the per-CPU lists, and without a map of frames, some pages move unseen.
-    const unseen = /512M-s2/.test(trace) ? 100 : 2
-    for (const { unexplained } of follow.zones) expect(Math.abs(unexplained)).toBeLessThanOrEqual(unseen)
+    for (const { unexplained } of follow.zones) expect(unexplained, trace).toBe(0)
     if (follow.framesCompared > 0) expect(follow.framesWrong).toBe(0)
   }
 

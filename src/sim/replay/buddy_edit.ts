@@ -96,14 +96,6 @@ export function drain_tail(sys: Sys, pcp: number, zone: number, pages: number): 
   return given
 }
 
-/** Blocks that a list gets at once at most: a batch; a list that tunes itself doubles that up to five times. */
-export function mostRefill(sys: Sys, pcp: number, zone: number, order: number): number {
-  const batch = sys.pcp.batch[pcp]!
-  const tuned = sys.zone.pageset_high_min[zone] !== sys.zone.pageset_high_max[zone]
-  const most = tuned ? batch << 5 : batch
-  return batch > 1 ? Math.max(most >> order, 2) : most
-}
-
 /** An allocated block becomes allocated single frames, as split_page() makes them. */
 export function splitUsed(sys: Sys, head: number): void {
   const { state, _refcount, flags } = sys.page

@@ -51,7 +51,7 @@ export class CompactionTakes {
     const first = Math.max(0, start)
     const last = Math.min(end, this.#sys.nr_frames)
     const stride = this.#strideOf(first, last, nr_scanned, nr_taken)
-    let zone = 0
+    let zone = Math.max(0, page_zone(this.#sys, first))
     let left = nr_taken
     for (let pfn = first; pfn < last && left > 0; pfn += stride) {
       const order = buddy_order(this.#sys, pfn)
@@ -89,7 +89,7 @@ export class CompactionTakes {
       this.#count(zone, CAUSE.isolated, size)
       return
     }
-    this.#count(0, CAUSE.isolatedUnseen, size)
+    this.#count(Math.max(0, page_zone(this.#sys, Math.max(1, start))), CAUSE.isolatedUnseen, size)
   }
 
   /**

@@ -2,7 +2,7 @@
 // block freed waits on its CPU's list until the recording drains it. What the recording cannot show is put right when
 // it comes to light, and counted by its cause.
 // Law: the machine is consistent after every event; memory is one byte a frame beside the machine.
-import { PAGE_PCP, PAGE_STATE_ORDER, PAGE_USED, PG } from '../../mm/mm_types.ts'
+import { PAGE_PCP, PAGE_USED, PG } from '../../mm/mm_types.ts'
 import {
   get_pageblock_migratetype,
   MIGRATE_HIGHATOMIC,
@@ -20,16 +20,19 @@ import {
 } from '../../mm/page_alloc/buddy.ts'
 import { can_steal_fallback, change_pageblock_range, move_freepages_block } from '../../mm/page_alloc/fallback.ts'
 import { free_unref_page, order_to_pindex } from '../../mm/page_alloc/pcp.ts'
-import { mostRefill, pcp_list_add, pcp_list_del, splitUsed, take_block } from './buddy_edit.ts'
+import { pcp_list_add, pcp_list_del, take_block } from './buddy_edit.ts'
 import { CAUSE, CAUSES } from './causes.ts'
 import { CompactionTakes } from './compaction_takes.ts'
+import { Detacher } from './detach.ts'
+import { DrainWatch } from './drain_watch.ts'
+import { noteBelowHigh } from './kswapd_watch.ts'
 import type { ListEvents } from './scan.ts'
 
 const TAKEN_DIRECTLY = 1
 const CHOSEN = 1
 const BY_INTERRUPT = 2
-/** Blocks that one call may take from a per-CPU list without an event; more are taken for a wrong order of the list. */
-const MOST_SILENT = 256
+// More blocks that one call takes from a list without an event are taken for a wrong order of the list.
+const MOST_SILENT = 1024
 
 /** What of the start is a guess: 1 for each frame that waits on a list, or is free, because one must be somewhere. */
 export interface Guesses {
@@ -49,14 +52,21 @@ export class Follow {
   /** The list that each CPU is refilling, and how many blocks more it may get; -1 = none. */
   readonly #refills: Int32Array
   readonly #refillsLeft: Int32Array
+  /** By CPU: first page of its last refill until the allocation's event comes (-1), and the refill's level. */
+  readonly #awaited: Int32Array
+  readonly #refillLevel: Uint8Array
   /** By CPU: blocks that interrupts freed since a task last freed or was given one. */
   readonly #interrupted: Int32Array
   /** Batches of the per-CPU lists are as the kernel has them now (not so early in a boot). */
   batchesKnown = true
+  /** Level of the present event, see `interruptLevel`. */
+  level = 0
+  readonly #frames: Detacher
+  readonly #drains: DrainWatch
   /** What compaction takes. */
   readonly compaction: CompactionTakes
-  /** Hears of every block that was taken from a per-CPU list without an event. */
-  onSilent: ((pfn: number, order: number, zone: number, migratetype: number, cpu: number) => void) | null = null
+  /** Hears of every page that was taken from a per-CPU list without an event; `late`: when the list is drained only. */
+  onSilent: ((pfn: number, zone: number, migratetype: number, cpu: number, late: boolean) => void) | null = null
 
   constructor(sys: Sys, events: ListEvents, { chosen, unproven }: Guesses) {
     this.sys = sys
@@ -64,8 +74,12 @@ export class Follow {
     this.#guess = chosen.slice()
     this.#refills = new Int32Array(sys.nr_cpus).fill(-1)
     this.#refillsLeft = new Int32Array(sys.nr_cpus)
+    this.#awaited = new Int32Array(sys.nr_cpus).fill(-1)
+    this.#refillLevel = new Uint8Array(sys.nr_cpus)
     this.#interrupted = new Int32Array(sys.nr_cpus)
     this.causes = new Float64Array(sys.nr_zones * CAUSES.length)
+    this.#frames = new Detacher(sys, this.causes)
+    this.#drains = new DrainWatch(sys)
     this.compaction = new CompactionTakes(sys, this.causes, unproven)
     this.#pending = new Uint8Array(sys.nr_frames)
     this.#noteLists()
@@ -107,7 +121,7 @@ export class Follow {
     else if (take_block(this.sys, pfn, zone, order, this.#listType(zone, pfn, migratetype))) {
       if (this.#events.taken) this.#count(zone, CAUSE.allocatedFromBuddy, 1 << order)
     } else
-      this.#detach(
+      this.#frames.detach(
         pfn,
         order,
         zone,
@@ -119,6 +133,16 @@ export class Follow {
     _refcount[pfn] = 1
     if (lru) for (let frame = pfn; frame < pfn + (1 << order); frame++) flags[frame] = PG.lru
     if (cpu < this.#interrupted.length) this.#interrupted[cpu] = 0
+  }
+
+  /** An allocator's event comes; `pfn` is handed out (-1: nothing is). A refill's first page is for who asked. If something
+   * else happens on the same level, or on a lower one, alloc_pages_bulk asked. */
+  settleRefill(pfn: number, cpu: number): void {
+    const awaited = this.#awaited[cpu] ?? -1
+    if (awaited < 0 || this.level > this.#refillLevel[cpu]!) return
+    this.#awaited[cpu] = -1
+    if (awaited === pfn || this.sys.page.state[awaited] !== (PAGE_PCP | 1)) return
+    this.#takeSilently(awaited, page_zone(this.sys, awaited), 0, this.sys.page.index[awaited]!)
   }
 
   /**
@@ -133,8 +157,12 @@ export class Follow {
     const head = migratetype < MIGRATE_PCPTYPES ? first + order_to_pindex(sys, migratetype, order) : -1
     const ahead = head >= 0 && link[2 * head] !== pfn && this.#events.taken ? this.#ahead(head, pfn) : 0
     if (ahead > (this.#interrupted[pcp % sys.nr_cpus] ?? 0))
-      for (let at = link[2 * head]!; at !== pfn; at = link[2 * head]!) this.#takeSilently(at, zone, order, migratetype)
+      for (let at = link[2 * head]!, next = 0; at !== pfn; at = next) {
+        next = link[2 * at]!
+        this.#takeSilently(at, zone, order, migratetype)
+      }
     pcp_list_del(sys, pfn, pcp)
+    sys.kernel.pcp.on_alloc(sys, pcp)
   }
 
   /** How many blocks come before `pfn` on this list; 0 = it is not near, or one of them is not known to wait there. */
@@ -148,20 +176,23 @@ export class Follow {
     return 0
   }
 
-  #takeSilently(pfn: number, zone: number, order: number, migratetype: number): void {
+  /** Bulk allocation takes single pages only. A larger block can be gone if an interrupt freed it: when the list was
+   * locked, it went to the buddy lists at once. */
+  #takeSilently(pfn: number, zone: number, order: number, migratetype: number, late = false): void {
     const { sys } = this
     const pcp = sys.page.private[pfn]!
+    if (order > 0 && this.#guess[pfn] !== BY_INTERRUPT) return
     pcp_list_del(sys, pfn, pcp)
-    if (order > 0 && this.#guess[pfn] === BY_INTERRUPT) {
-      // Bulk allocation takes single pages only. The list was locked when the interrupt came: the block went to the buddy lists at once.
+    if (order > 0) {
       this.#count(zone, CAUSE.freedDirectly, 1 << order)
       __free_one_page(sys, pfn, zone, order, get_pageblock_migratetype(sys, zone, pfn), 0)
       return
     }
-    sys.page.state[pfn] = PAGE_USED | (order + 1)
+    sys.kernel.pcp.on_alloc(sys, pcp)
+    sys.page.state[pfn] = PAGE_USED | 1
     sys.page._refcount[pfn] = 1
-    this.#count(zone, CAUSE.bulkAllocated, 1 << order)
-    this.onSilent?.(pfn, order, zone, migratetype, pcp % sys.nr_cpus)
+    this.#count(zone, CAUSE.bulkAllocated, 1)
+    this.onSilent?.(pfn, zone, migratetype, pcp % sys.nr_cpus, late)
   }
 
   /** Type of the list that the rest of a free block goes to: before 6.10 that of the request, else the pageblock's. */
@@ -180,7 +211,7 @@ export class Follow {
     const { sys } = this
     const { state, _refcount, flags } = sys.page
     if (state[pfn] !== (PAGE_USED | (order + 1)))
-      this.#detach(pfn, order, zone, -1, CAUSE.bulkAllocated, CAUSE.freedWhileFree)
+      this.#frames.detach(pfn, order, zone, -1, CAUSE.bulkAllocated, CAUSE.freedWhileFree)
     this.#pending[pfn] = 0
     this.#guess[pfn] = interrupt ? BY_INTERRUPT : 0
     state[pfn] = 0
@@ -196,12 +227,29 @@ export class Follow {
   #freeToList(pfn: number, zone: number, order: number, type: number, cpu: number): void {
     const { sys } = this
     const pcp = zone * sys.nr_cpus + cpu
-    if (this.#events.drain) pcp_list_add(sys, pfn, pcp, order, type, false)
-    else {
+    if (this.#events.drain) {
+      pcp_list_add(sys, pfn, pcp, order, type, false)
+      // How many go back the recording says; the lists only tune themselves.
+      sys.kernel.pcp.nr_pcp_free(sys, pcp, zone, order)
+      if (order > 0) this.#drains.begin(cpu)
+    } else {
       sys.machine.this_cpu[0] = cpu
       free_unref_page(sys, pfn, zone, order)
     }
     sys.page.private[pfn] = pcp
+  }
+
+  /** Something else than a drain happens: what still waits on a list that the CPU emptied was taken without an event. */
+  endDrain(cpu: number): void {
+    const emptied = this.#drains.end(cpu)
+    if (emptied === 0) return
+    const pcp = this.#drains.list(cpu)
+    const { link } = this.sys.link
+    for (let type = 0; type < MIGRATE_PCPTYPES; type++) {
+      const head = this.sys.pcp_list_base + pcp * this.sys.nr_pcp_lists + type
+      while ((emptied & (1 << type)) !== 0 && link[2 * head] !== head)
+        this.#takeSilently(link[2 * head]!, Math.floor(pcp / this.sys.nr_cpus), 0, type, true)
+    }
   }
 
   /** mm_page_alloc_zone_locked. */
@@ -209,7 +257,7 @@ export class Follow {
     const zone = this.zoneOf(pfn, order)
     if (zone < 0) return
     if (!take_block(this.sys, pfn, zone, order, migratetype))
-      this.#detach(pfn, order, zone, CAUSE.takenWhileInUse, CAUSE.takenWhileListed, -1)
+      this.#frames.detach(pfn, order, zone, CAUSE.takenWhileInUse, CAUSE.takenWhileListed, -1)
     this.#receive(pfn, zone, order, migratetype, cpu < this.sys.nr_cpus ? cpu : 0)
   }
 
@@ -218,7 +266,11 @@ export class Follow {
     const { sys } = this
     if (pcp_allowed_order(sys, order) && migratetype < MIGRATE_PCPTYPES) {
       const pcp = zone * sys.nr_cpus + cpu
-      this.#refill(pcp, zone, order, migratetype, cpu)
+      if (this.#refill(pcp, zone, order, migratetype, cpu)) {
+        this.settleRefill(pfn, cpu)
+        if (order === 0) this.#awaited[cpu] = pfn
+        this.#refillLevel[cpu] = this.level
+      }
       pcp_list_add(sys, pfn, pcp, order, migratetype, true)
       sys.page.private[pfn] = pcp
       return
@@ -228,17 +280,20 @@ export class Follow {
     this.#pending[pfn] = TAKEN_DIRECTLY
   }
 
-  /** A list is refilled when it is empty: what is still on it was taken without an event. */
-  #refill(pcp: number, zone: number, order: number, migratetype: number, cpu: number): void {
+  /** A list is refilled when it is empty: what is still on it was taken without an event. True for the first block. */
+  #refill(pcp: number, zone: number, order: number, migratetype: number, cpu: number): boolean {
     const { sys } = this
     const head = sys.pcp_list_base + pcp * sys.nr_pcp_lists + order_to_pindex(sys, migratetype, order)
-    const goesOn = this.#refills[cpu] === head && this.#refillsLeft[cpu]! > 0
-    if (goesOn) this.#refillsLeft[cpu]! -= 1
-    else {
-      this.#refills[cpu] = head
-      this.#refillsLeft[cpu] = this.batchesKnown ? mostRefill(sys, pcp, zone, order) - 1 : MOST_SILENT
-      this.#emptyList(head, zone, order, migratetype)
+    if (this.#refills[cpu] === head && this.#refillsLeft[cpu]! > 0) {
+      this.#refillsLeft[cpu]! -= 1
+      return false
     }
+    this.#emptyList(head, zone, order, migratetype)
+    this.#refills[cpu] = head
+    if (sys.kernel.watches_high_mark) noteBelowHigh(sys, zone)
+    const blocks = sys.kernel.pcp.nr_pcp_alloc(sys, pcp, zone, order)
+    this.#refillsLeft[cpu] = this.batchesKnown ? blocks - 1 : MOST_SILENT
+    return true
   }
 
   #emptyList(head: number, zone: number, order: number, migratetype: number): void {
@@ -259,7 +314,7 @@ export class Follow {
     pcp_list_add(sys, pfn, pcp, order, (migratetype + 1) % MIGRATE_PCPTYPES, true)
   }
 
-  /** Something else than a refill happened on a CPU. */
+  /** Something else than a refill happens on a CPU. */
   endRefill(cpu: number): void {
     if (cpu < this.#refills.length) this.#refills[cpu] = -1
   }
@@ -269,12 +324,16 @@ export class Follow {
     const zone = this.zoneOf(pfn, order)
     if (zone < 0) return
     const { sys } = this
-    if (sys.page.state[pfn] === (PAGE_PCP | (order + 1))) pcp_list_del(sys, pfn, sys.page.private[pfn]!)
-    else this.#detach(pfn, order, zone, CAUSE.drainedWhileInUse, -1, CAUSE.drainedWhileFree)
+    if (sys.page.state[pfn] === (PAGE_PCP | (order + 1))) {
+      const pcp = sys.page.private[pfn]!
+      this.#drains.from(pcp, pfn, order)
+      pcp_list_del(sys, pfn, pcp)
+    } else this.#frames.detach(pfn, order, zone, CAUSE.drainedWhileInUse, -1, CAUSE.drainedWhileFree)
     sys.page.state[pfn] = 0
     sys.page._refcount[pfn] = 0
     const type = migratetype < sys.MIGRATE_TYPES ? migratetype : get_pageblock_migratetype(sys, zone, pfn)
     __free_one_page(sys, pfn, zone, order, type, 0)
+    sys.kernel.pcp.after_free?.(sys, zone)
   }
 
   /** mm_page_alloc_extfrag: a block of another type is taken, perhaps its whole pageblock. */
@@ -327,69 +386,5 @@ export class Follow {
     }
     const rest = get_pageblock_migratetype(sys, zone, pfn)
     if (take_block(sys, pfn, zone, order, rest)) this.#receive(pfn, zone, order, migratetype, cpu)
-  }
-
-  /** Takes frames out of whatever they are, counting pages in use, on per-CPU lists and in free blocks by a cause each
-   * (-1 = nothing special). Afterwards they are nobody's. */
-  #detach(pfn: number, order: number, zone: number, inUse: number, listed: number, free: number): void {
-    const { sys } = this
-    const { state, _refcount } = sys.page
-    const end = pfn + (1 << order)
-    for (let at = pfn; at < end; ) {
-      const was = state[at]!
-      const size = 1 << ((was & PAGE_STATE_ORDER) - 1)
-      let cause = -1
-      let pages = 1
-      if ((was & PAGE_USED) !== 0) {
-        if (at + size > end) splitUsed(sys, at)
-        else {
-          state[at] = 0
-          _refcount[at] = 0
-          pages = size
-        }
-        if (at + size > end) continue
-        cause = inUse
-      } else if ((was & PAGE_PCP) !== 0) {
-        pages = this.#unlist(at, Math.min(size, end - at))
-        cause = listed
-      } else if (take_block(sys, at, zone, 0, get_pageblock_migratetype(sys, zone, at))) cause = free
-      else if (this.#splitHolder(at)) continue
-      if (cause >= 0) this.#count(zone, cause, pages)
-      at += pages
-    }
-  }
-
-  /** Takes a block off its per-CPU list; frames beyond `pages` go back to it as single ones. */
-  #unlist(pfn: number, pages: number): number {
-    const { sys } = this
-    const { state, index } = sys.page
-    const pcp = sys.page.private[pfn]!
-    const size = 1 << ((state[pfn]! & PAGE_STATE_ORDER) - 1)
-    const type = index[pfn]!
-    pcp_list_del(sys, pfn, pcp)
-    for (let frame = pfn + pages; frame < pfn + size; frame++) {
-      pcp_list_add(sys, frame, pcp, 0, type, true)
-      sys.page.private[frame] = pcp
-    }
-    return pages
-  }
-
-  /** Makes single frames of the used or waiting block that holds `pfn` inside; false where there is none. */
-  #splitHolder(pfn: number): boolean {
-    const { sys } = this
-    const { state } = sys.page
-    for (let order = 1; order < sys.NR_PAGE_ORDERS; order++) {
-      const head = pfn & (-1 << order)
-      const was = state[head]!
-      if ((was & PAGE_STATE_ORDER) - 1 < order || head === pfn) continue
-      if ((was & PAGE_USED) !== 0) splitUsed(sys, head)
-      else if ((was & PAGE_PCP) !== 0) {
-        const pcp = sys.page.private[head]!
-        this.#unlist(head, 1)
-        pcp_list_add(sys, head, pcp, 0, sys.page.index[head]!, true)
-      } else continue
-      return true
-    }
-    return false
   }
 }

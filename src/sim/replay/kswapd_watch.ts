@@ -1,6 +1,9 @@
 // When kswapd is at work: per-CPU lists are kept short meanwhile. Its beginning is an event, its end is none; a first
 // reading of the trace knows after which event nothing of it came any more.
-import type { Sys } from '../../mm/mmzone.ts'
+import { type Sys, WMARK_HIGH, ZONE_BELOW_HIGH, ZONE_RECLAIM_ACTIVE } from '../../mm/mmzone.ts'
+import { wmark_pages } from '../../mm/page_alloc/watermark.ts'
+import { zone_page_state } from '../../mm/vmstat.ts'
+import { NR_FREE_PAGES } from '../../mm/vmstat_item.ts'
 import type { Predict } from './predict.ts'
 
 /** Batches that a per-CPU list holds at most while kswapd is at work, and one more. @kernel mm/page_alloc.c:nr_pcp_high */
@@ -57,6 +60,20 @@ export class KswapdWatch {
 
   #set(node: number, active: boolean): void {
     this.#active[node] = active ? 1 : 0
-    for (const twin of this.#twins) twin.reclaiming(node, active)
+    reclaiming(this.#sys, node, active)
+    for (const twin of this.#twins) reclaiming(twin.sys, node, active)
   }
+}
+
+/** kswapd of a node is at work, or sleeps: per-CPU lists are kept short meanwhile. */
+function reclaiming(sys: Sys, node: number, active: boolean): void {
+  const { flags } = sys.zone
+  for (let zone = node * sys.nr_zone_types; zone < (node + 1) * sys.nr_zone_types && zone < sys.nr_zones; zone++)
+    flags[zone] = active ? flags[zone]! | ZONE_RECLAIM_ACTIVE : flags[zone]! & ~ZONE_RECLAIM_ACTIVE
+}
+
+/** A zone below its high watermark lets its lists grow no more. @kernel mm/page_alloc.c:get_page_from_freelist */
+export function noteBelowHigh(sys: Sys, zone: number): void {
+  const free = zone_page_state(sys, zone, NR_FREE_PAGES)
+  if (free <= wmark_pages(sys, zone, WMARK_HIGH)) sys.zone.flags[zone]! |= ZONE_BELOW_HIGH
 }

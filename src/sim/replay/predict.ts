@@ -13,13 +13,7 @@ import {
   gfp_migratetype,
 } from '../../mm/gfp.ts'
 import { PAGE_STATE_ORDER, PAGE_USED, PG } from '../../mm/mm_types.ts'
-import {
-  get_pageblock_migratetype,
-  MIGRATE_MOVABLE,
-  page_zone,
-  type Sys,
-  ZONE_RECLAIM_ACTIVE,
-} from '../../mm/mmzone.ts'
+import { get_pageblock_migratetype, MIGRATE_MOVABLE, page_zone, type Sys } from '../../mm/mmzone.ts'
 import { __alloc_pages, __free_pages, get_page_from_freelist, node_zonelist } from '../../mm/page_alloc/alloc_pages.ts'
 import { __rmqueue_smallest, FPI_TO_TAIL } from '../../mm/page_alloc/buddy.ts'
 import { free_one_page } from '../../mm/page_alloc/pcp.ts'
@@ -157,14 +151,21 @@ export class Predict {
     return get_page_from_freelist(sys, gfp, order, ALLOC_NO_WATERMARKS, list, type, migratetype, null)
   }
 
-  /** The recorded kernel took a block from a per-CPU list without an event: the machine takes one, too. */
-  silent(pfn: number, order: number, zone: number, migratetype: number, cpu: number): void {
+  /** The recorded kernel took a page from a per-CPU list without an event: the machine takes one, too. `late`: that came
+   * to light when the list was drained; the machine has given the page to the buddy lists by then. */
+  silent(pfn: number, zone: number, migratetype: number, cpu: number, late: boolean): void {
     const { sys } = this
     if (cpu < sys.nr_cpus) sys.machine.this_cpu[0] = cpu
-    this.#forget(pfn, order)
-    this.counts.silent += 1 << order
-    const got = this.#serveFrom(zone, order, GFP_OF_TYPE[migratetype]!)
-    if (got >= 0) for (let i = 0; i < 1 << order; i++) this.#frame[pfn + i] = got + i
+    this.#forget(pfn, 0)
+    this.counts.silent++
+    this.#frame[pfn] = late ? this.#takeOne(zone) : this.#serveFrom(zone, 0, GFP_OF_TYPE[migratetype]!)
+    if (late) this.#use(this.#frame[pfn]!)
+  }
+
+  #use(pfn: number): void {
+    if (pfn === NO_FRAME) return
+    this.sys.page.state[pfn] = PAGE_USED | 1
+    this.sys.page._refcount[pfn] = 1
   }
 
   /** Frames that the recording hands out anew although they were in use were freed without an event. */
@@ -248,7 +249,7 @@ export class Predict {
   isolate(pfn: number, order: number, zone: number): void {
     const { sys, counts } = this
     const frame = this.#frame
-    const { state, _refcount, flags } = sys.page
+    const { flags } = sys.page
     counts.isolated += 1 << order
     const same = take_block(sys, pfn, zone, order, get_pageblock_migratetype(sys, zone, pfn))
     if (same) makeMovable(sys, pfn, zone, order)
@@ -256,10 +257,8 @@ export class Predict {
       if (frame[at] !== NO_FRAME) this.#freeOne(at)
       const own = same ? at : this.#takeOne(zone)
       frame[at] = own
-      if (own === NO_FRAME) continue
-      state[own] = PAGE_USED | 1
-      _refcount[own] = 1
-      flags[own] = PG.lru
+      this.#use(own)
+      if (own !== NO_FRAME) flags[own] = PG.lru
     }
   }
 
@@ -289,13 +288,5 @@ export class Predict {
       const lowest = Math.max(high[pcp]! - (high[pcp]! >> 3), high_min[pcp]!)
       high[pcp] = Math.max(count[pcp]! - (batch[pcp]! << CONFIG_PCP_BATCH_SCALE_MAX), lowest)
     }
-  }
-
-  /** kswapd of a node is at work, or sleeps: per-CPU lists are kept short meanwhile. */
-  reclaiming(node: number, active: boolean): void {
-    const { sys } = this
-    const { flags } = sys.zone
-    for (let zone = node * sys.nr_zone_types; zone < (node + 1) * sys.nr_zone_types && zone < sys.nr_zones; zone++)
-      flags[zone] = active ? flags[zone]! | ZONE_RECLAIM_ACTIVE : flags[zone]! & ~ZONE_RECLAIM_ACTIVE
   }
 }

@@ -18,6 +18,8 @@ export interface FollowedZone extends ZoneEnd {
   readonly unseenMoves: number
   /** Of the difference: pages that compaction took and that no free block here could stand for. */
   readonly isolatedUnseen: number
+  /** Of the difference: pages that compaction took elsewhere than its search did here, as later events proved. */
+  readonly isolatedElsewhere: number
   /** What is left of the difference. */
   readonly unexplained: number
   /** Pages by cause of what the trace does not show, as it came to light; causes that never came are left out. */

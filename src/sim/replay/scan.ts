@@ -68,7 +68,14 @@ export interface TraceScan {
   readonly refilled: Int32Array
   /** Per pageblock: type + 1 of the list that the first block was taken from; 0 = none. */
   readonly takenType: Uint8Array
+  /** Of a boot that gives memory to the allocator late: ordinal of the last event of doing so (-1 = there is none), and
+   * the pages given so, per row of `zoneStarts`. */
+  readonly deferredEnd: number
+  readonly deferredPages: readonly number[]
 }
+
+/** Thread that gives memory to the allocator late in the boot. @kernel mm/mm_init.c:deferred_init_memmap */
+export const DEFERRED_THREAD = 'pgdatinit'
 
 /** A zone's frames, and for each CPU the pages that its per-CPU list may take before it gives some back (none: there
  * is no fixed number). */
@@ -124,6 +131,10 @@ export class TraceScanner {
   readonly #grown: Int32Array
   readonly #tooManySince: Int32Array
   #resized = -1
+  #comm = -1
+  #isDeferred = false
+  #deferredEnd = -1
+  readonly #deferredPages: number[]
   /** kswapd threads: process id, the wake that it answers, its last event. */
   readonly #kswapd: Kswapd[] = []
   #reclaimEnds: Float64Array = new Float64Array(64)
@@ -141,6 +152,7 @@ export class TraceScanner {
   constructor({ frames, pageblockOrder, fromMarker, fallbackTakes, zones, cpus }: TraceScanOptions) {
     this.#zones = zones
     this.#cpus = cpus
+    this.#deferredPages = zones.map(() => 0)
     this.#refilled = new Int32Array(zones.length * cpus * REFILL_LISTS)
     this.#grown = new Int32Array(zones.length * cpus)
     this.#tooManySince = new Int32Array(zones.length * cpus).fill(-1)
@@ -183,6 +195,7 @@ export class TraceScanner {
           this.#waits[a[row]!] = 1
           this.#see(a[row]!, b[row]!, TOUCH_FREE, UNKNOWN_TYPE, cpu[row]!, event)
           this.#growList(a[row]!, b[row]!, cpu[row]!, event)
+          if (!this.#fromMarker) this.#seeDeferred(batch, row, event)
           break
         case KIND.mm_page_pcpu_drain:
           this.#hasDrain = true
@@ -221,6 +234,17 @@ export class TraceScanner {
       this.#when[frame] = at
       this.#what[frame] = what
     }
+  }
+
+  #seeDeferred({ strings, comm, a, b }: EventBatch, row: number, event: number): void {
+    if (comm[row] !== this.#comm) {
+      this.#comm = comm[row]!
+      this.#isDeferred = strings.get(this.#comm).startsWith(DEFERRED_THREAD)
+    }
+    const zone = this.#isDeferred ? this.#zones.findIndex(({ start, end }) => a[row]! >= start && a[row]! < end) : -1
+    if (zone < 0) return
+    this.#deferredEnd = event
+    this.#deferredPages[zone]! += 2 ** b[row]!
   }
 
   #seeKswapd(pid: number, event: number): void {
@@ -362,6 +386,8 @@ export class TraceScanner {
       cpus: this.#cpus,
       refilled: this.#refilled,
       takenType: this.#takenType,
+      deferredEnd: this.#deferredEnd,
+      deferredPages: this.#deferredPages,
     }
   }
 }

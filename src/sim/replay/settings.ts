@@ -70,6 +70,8 @@ export function sizesDiffer(
 export interface ListSizes {
   /** Puts them into a machine of the same shape. */
   enter(sys: Sys): void
+  /** Blocks that a list of this zone gets at once. */
+  batch(zone: number): number
 }
 
 /** Takes watermarks, reserves and list sizes away, as they are before the boot computes them: no marks, and per-CPU
@@ -79,7 +81,9 @@ export function leaveSizes(sys: Sys): ListSizes {
   const columns: readonly (readonly [(machine: Sys) => Int32Array, number])[] = [
     [machine => machine.zone.watermark, 0],
     [machine => machine.zone.lowmem_reserve, 0],
-    [machine => machine.pcp.high, 0],
+    [machine => machine.zone.pageset_high_min, 0],
+    [machine => machine.zone.pageset_high_max, 0],
+    [machine => machine.zone.pageset_batch, 1],
     [machine => machine.pcp.high_min, 0],
     [machine => machine.pcp.high_max, 0],
     [machine => machine.pcp.batch, 1],
@@ -87,11 +91,18 @@ export function leaveSizes(sys: Sys): ListSizes {
   const kept = columns.map(([column]) => column(sys).slice())
   zone.watermark_boost.fill(0)
   pcp.count.fill(0)
+  pcp.high.fill(0)
+  const batches = zone.pageset_batch.slice()
   for (const [column, value] of columns) column(sys).fill(value)
   return {
-    enter: machine =>
+    batch: row => batches[row]!,
+    enter: machine => {
       columns.forEach(([column], i) => {
         column(machine).set(kept[i]!)
-      }),
+      })
+      // A list that tunes itself stays where it is, between its new bounds.
+      const { high, high_min, high_max } = machine.pcp
+      for (let list = 0; list < high.length; list++) if (high_min[list] === high_max[list]) high[list] = high_min[list]!
+    },
   }
 }

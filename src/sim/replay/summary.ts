@@ -29,14 +29,29 @@ function followedZone(sys: Sys, end: ZoneEnd, causes: Float64Array): FollowedZon
   const unseenMoves = Math.sign(difference) * opposite
   const left = difference - unseenMoves
   const isolatedUnseen = Math.max(0, Math.min(left, causes[at + CAUSE.isolatedUnseen]!))
+  const isolatedElsewhere = elsewhere(left - isolatedUnseen, at, causes)
   const pages = CAUSES.flatMap((name, i): [Cause, number][] => (causes[at + i] ? [[name, causes[at + i]!]] : []))
   return {
     ...end,
     unseenMoves,
     isolatedUnseen,
-    unexplained: left - isolatedUnseen,
+    isolatedElsewhere,
+    unexplained: left - isolatedUnseen - isolatedElsewhere,
     causes: Object.fromEntries(pages),
   }
+}
+
+/**
+ * Which frames compaction took no event names. Had it been other ones than here, the difference of one page stays: fewer
+ * free ones here for each page that was freed although free, more for each that was handed out although in use.
+ */
+function elsewhere(left: number, at: number, causes: Float64Array): number {
+  const proved =
+    left < 0
+      ? causes[at + CAUSE.freedWhileFree]!
+      : causes[at + CAUSE.allocatedWhileInUse]! + causes[at + CAUSE.takenWhileInUse]!
+  const pages = Math.min(Math.abs(left), proved, causes[at + CAUSE.isolated]!)
+  return left < 0 ? -pages : pages
 }
 
 /** A predicting machine. */
