@@ -1,8 +1,8 @@
 // `mmtwin explain`: why requests in a kernel log failed, or who was killed and why, as text or as JSON.
-import type { Command } from 'commander'
+import { type Command, InvalidArgumentError } from 'commander'
 import type { ExplainedPart } from '../node/explain_html/index.ts'
 import { print, printJson } from './output.ts'
-import { oneLine, outputColumns } from './text.ts'
+import { oneLine, outputColumns, wrapped } from './text.ts'
 
 const EXAMPLES = `
 Examples:
@@ -10,11 +10,15 @@ Examples:
   $ mmtwin explain /var/log/kern.log.1.gz --json
   $ mmtwin explain oom.txt --verbose
   $ mmtwin explain oom.txt --html oom.html
+  $ mmtwin explain --live --gfp GFP_ATOMIC --order 3
 
 --json prints { "reports": [ { "line", "kind", "reason", "failing", "zones", "victim", "explanation", … } ],
 "diagnostics": [ { "line", "message" } ] }; docs/explain.md tells of each. Exit 1 where the log has no report.`
 
 interface Options {
+  readonly live?: boolean
+  readonly gfp?: string
+  readonly order?: number
   readonly html?: string
   readonly json?: boolean
   readonly verbose?: boolean
@@ -25,8 +29,11 @@ export function registerExplain(program: Command): void {
   program
     .command('explain')
     .description('why memory ran out: OOM kills and allocation failures in a kernel log, with the numbers that decided')
-    .argument('<file>', 'text of a kernel log, plain or packed; - for standard input')
+    .argument('[file]', 'text of a kernel log, plain or packed; - for standard input')
     .option('-v, --verbose', 'every sentence, and the score of every process')
+    .option('--live', 'instead of a log: would a request succeed on this machine now, and how much is missing?')
+    .option('--gfp <mask>', 'with --live: the mask, as GFP_ATOMIC|__GFP_NOWARN (GFP_KERNEL)')
+    .option('--order <n>', 'with --live: log2 of the pages (0)', orderOf)
     .option(
       '--html <file>',
       'write the reports with bars, tables and the text that proves each sentence as one HTML file',
@@ -38,7 +45,34 @@ export function registerExplain(program: Command): void {
 
 type Found = Awaited<ReturnType<typeof import('../node/explain_input.ts').explainInput>>
 
-async function explain(file: string, options: Options): Promise<void> {
+function orderOf(text: string): number {
+  if (!/^\d{1,2}$/.test(text)) throw new InvalidArgumentError('a whole number is needed.')
+  return Number(text)
+}
+
+async function explain(file: string | undefined, options: Options): Promise<void> {
+  const { UserError } = await import('../node/user_error.ts')
+  const alone = options.live && options.html === undefined
+  if ((file === undefined) !== (options.live === true) || (options.live && !alone))
+    throw new UserError('explain takes a log or --live, one of the two, and --html only with a log')
+  if (!options.live && (options.gfp !== undefined || options.order !== undefined))
+    throw new UserError('--gfp and --order go with --live; --set gfp=… asks the same of a log')
+  if (file === undefined) await explainNow(options)
+  else await explainLog(file, options)
+}
+
+/** The running machine. Exit 1 where the request would have to wait or would fail. */
+async function explainNow({ gfp = 'GFP_KERNEL', order = 0, json }: Options): Promise<void> {
+  const { explainLive } = await import('../report/explain/live.ts')
+  const { liveSnapshot } = await import('../node/live.ts')
+  const { toldOf } = await import('../node/user_error.ts')
+  const answer = toldOf(undefined, () => explainLive(liveSnapshot(), gfp, order))
+  if (json) printJson(answer)
+  else print(`${answer.explanation.map(text => wrapped(text, outputColumns())).join('\n')}\n`)
+  if (!answer.wouldSucceed) process.exitCode = 1
+}
+
+async function explainLog(file: string, options: Options): Promise<void> {
   const { reportText } = await import('./explain_text.ts')
   const answers: unknown[] = []
   const parts: ExplainedPart[] = []

@@ -140,11 +140,12 @@ function hasPae(facts: SnapshotFacts, release: string): boolean {
   return /-pae\b/.test(release) || (facts.meminfo?.values.has('DirectMap2M') ?? false)
 }
 
-/** MemTotal (kB) is the sum of the managed pages, which gives a page's size; else what the architecture has. */
+/** Free memory stands in kB and in pages, which gives a page's size; else what the architecture has. (A guest whose
+ * memory was ballooned away has fewer managed pages than MemTotal says.) */
 function pageSizeOf({ zoneinfo, meminfo }: SnapshotFacts, arch: Architecture | null): number {
-  const total = meminfo?.values.get('MemTotal') ?? 0
-  const managed = zoneinfo?.zones.reduce((sum, zone) => sum + zone.pages.managed, 0) ?? 0
-  const measured = managed > 0 && total > 0 ? 2 ** Math.round(Math.log2((total * 1024) / managed)) : 0
+  const kB = meminfo?.values.get('MemFree') ?? 0
+  const pages = zoneinfo?.zones.reduce((sum, zone) => sum + zone.pages.free, 0) ?? 0
+  const measured = pages > 0 && kB > 0 ? 2 ** Math.round(Math.log2((kB * 1024) / pages)) : 0
   if (measured >= 4096 && measured <= 65536) return measured
   return arch === 'alpha' ? 8192 : 4096
 }
