@@ -64,6 +64,12 @@ export function kmemleak_vmalloc(sys: Sys, page: number, size: number): void {
   if (on(sys)) create_object(sys, kmemleak_page_key(sys, page), size, VMALLOC_MIN_COUNT, '__vmalloc_node_range')
 }
 
+/** Memory for each CPU was allocated: what it holds is looked at, and it is no leak itself.
+ * @kernel mm/kmemleak.c:kmemleak_alloc_percpu */
+export function kmemleak_alloc_percpu(sys: Sys, key: number, size: number): void {
+  if (on(sys)) create_object(sys, key, size, 0, 'pcpu_alloc')
+}
+
 /** A block goes. One that is not known is none of kmemleak's business. @kernel mm/kmemleak.c:kmemleak_free */
 export function kmemleak_free(sys: Sys, key: number): void {
   if (!on(sys) || key === 0) return

@@ -9,6 +9,7 @@ import { mempolicy_rows } from './mempolicy_table.ts'
 import { NR_MEMPOOL_ELEMENTS, NR_MEMPOOLS } from './mempool_tables.ts'
 import { MIGRATE_CMA, MIGRATE_PCPTYPES, PAGE_ALLOC_COSTLY_ORDER, type Sys, TABLES, type TableViews } from './mmzone.ts'
 import { pkmap_rows } from './page_address_map.ts'
+import { percpu_rows } from './percpu_tables.ts'
 import { NR_PHYSMEM_SLOTS } from './physmem_table.ts'
 import type { Shape } from './shape.ts'
 import { slab_slab_rows } from './slab_slab_tables.ts'
@@ -63,6 +64,7 @@ function plan_rows(kernel: Kernel, shape: Shape): Plan['rows'] {
     ...pkmap_rows(kernel.config.HIGHMEM, shape.nr_cpus),
     ...kernel_stack_rows(shape.nr_cpus),
     ...kasan_rows(kernel, frames, shape.nr_cpus, shape.nr_kasan_shadow_pages),
+    ...percpu_rows(shape.nr_percpu_chunks),
     ...kmemleak_rows(kernel, shape.nr_kmemleak_objects),
     ...vmalloc_rows(shape.nr_cpus, shape.nr_vmap_areas),
     ...vm_rows(shape, shape.nr_cpus),
@@ -160,6 +162,9 @@ function sys_of(kernel: Kernel, image: Image): Sys {
     kasan_global: views.kasan_global,
     kasan_qlist: views.kasan_qlist,
     kasan_shadow: views.kasan_shadow,
+    percpu_chunk: views.percpu_chunk,
+    percpu_map: views.percpu_map,
+    rcu_state: views.rcu_state,
     kmemleak_state: views.kmemleak_state,
     kmemleak_object: views.kmemleak_object,
     kmemleak_area: views.kmemleak_area,

@@ -14,6 +14,7 @@ import { MEMPOOL, MEMPOOL_ELEMENT } from './mempool_tables.ts'
 import { LINK, PAGE } from './mm_types.ts'
 import { PKMAP_TABLES } from './page_address_map.ts'
 import type { FastPath } from './page_alloc/fast_path.ts'
+import { PERCPU_TABLES } from './percpu_tables.ts'
 import { PGTABLE_STATE } from './pgtable_types.ts'
 import { PHYSMEM, PHYSMEM_SLOT, PHYSMEM_STATE } from './physmem_table.ts'
 import type { Reclaim } from './reclaim.ts'
@@ -79,6 +80,7 @@ export const TABLES = {
   ...KERNEL_STACK_TABLES,
   ...KASAN_TABLES,
   ...KMEMLEAK_TABLES,
+  ...PERCPU_TABLES,
   ...VM_TABLES,
   segment: SEGMENT,
   pgtable_state: PGTABLE_STATE,

@@ -19,6 +19,8 @@ export interface Shape extends VmShape {
   readonly nr_mempool_elements?: number
   /** Pages of KASAN's shadow outside the direct map, 32 KiB of addresses each. */
   readonly nr_kasan_shadow_pages?: number
+  /** Chunks of per-CPU memory that there can be. */
+  readonly nr_percpu_chunks?: number
   /** Blocks that kmemleak can note, on a kernel that has it. */
   readonly nr_kmemleak_objects?: number
   /** Caches of objects that may be at once. */

@@ -33,6 +33,9 @@ export interface Capacity extends VmShape {
   readonly nr_physmem_slots?: number
   /** Caches. */
   readonly nr_kmem_caches?: number
+  readonly nr_vmap_areas?: number
+  readonly nr_percpu_chunks?: number
+  readonly nr_kmemleak_objects?: number
 }
 
 /** A machine with zones and without free pages. `shared` as in create_sys. @ours */

@@ -33,9 +33,12 @@ export interface DescriptionBootOptions {
   readonly framesWithBytes?: number
   /** Room for processes; default: none. */
   readonly processes?: VmShape
+  /** Room for other things, as in the shape; default: as there. */
+  readonly capacity?: Capacity
 }
 
-const capacityOf = ({ framesWithBytes, processes }: DescriptionBootOptions): Capacity => ({
+const capacityOf = ({ framesWithBytes, processes, capacity }: DescriptionBootOptions): Capacity => ({
+  ...capacity,
   ...processes,
   ...(framesWithBytes === undefined ? {} : { nr_physmem_slots: framesWithBytes }),
 })

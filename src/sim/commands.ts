@@ -8,6 +8,7 @@ import type { Gfp, Order, Pfn } from '../base/units.ts'
 import { kernel_stack_alloc, kernel_stack_free, schedule } from '../mm/kernel_stack.ts'
 import { irq_enter, irq_exit, softirq_enter, softirq_exit, stack_call, stack_return } from '../mm/kernel_stack_chain.ts'
 import { kmemleak_scan_thread, kmemleak_write } from '../mm/kmemleak_debugfs.ts'
+import { rcu_barrier } from '../mm/kvfree_rcu.ts'
 import type { Sys } from '../mm/mmzone.ts'
 import {
   __get_free_page,
@@ -127,12 +128,13 @@ function new_task(sys: Sys, comm: string, nid: number | undefined): number {
   return kernel_stack_alloc(sys, comm, nid)
 }
 
-/** Time passes: SLAB's reaper comes to every CPU when it is due, every CPU folds its counters once in that time, and
- * kmemleak's thread scans if it is due. */
+/** Time passes: SLAB's reaper comes to every CPU when it is due, every CPU folds its counters once in that time, a grace
+ * period ends, and kmemleak's thread scans if it is due. */
 export function tick(sys: Sys, ticks: number): void {
   if (sys.kernel.slab === 'SLAB' && hasCaches(sys)) run_reapers(sys, sys.machine.jiffies[0]! + ticks)
   else sys.machine.jiffies[0]! += ticks
   for (let cpu = 0; cpu < sys.nr_cpus; cpu++) refresh_cpu_vm_stats(sys, cpu)
+  rcu_barrier(sys)
   kmemleak_scan_thread(sys)
 }
 

@@ -12,6 +12,7 @@ import { mempolicy_check } from '../mm/mempolicy.ts'
 import { mempool_check } from '../mm/mempool.ts'
 import type { Sys } from '../mm/mmzone.ts'
 import { totalram_pages } from '../mm/page_alloc/setup.ts'
+import { percpu_check } from '../mm/percpu.ts'
 import { swapper_pg_dir } from '../mm/pgtable_map.ts'
 import { vmalloc_check } from '../mm/vmalloc_check.ts'
 
@@ -38,6 +39,6 @@ export function mm_core_init(sys: Sys, cmdline: string): void {
 export function brokenLaws(sys: Sys): string[] {
   const caches = hasCaches(sys) ? slab_check(sys) : []
   const spaces = [...vmalloc_check(sys), ...highmem_check(sys)]
-  const pools = [...mempool_check(sys), ...mempolicy_check(sys)]
+  const pools = [...mempool_check(sys), ...mempolicy_check(sys), ...percpu_check(sys)]
   return [...check(sys), ...caches, ...spaces, ...pools, ...kmemleak_check(sys), ...kasan_check(sys)]
 }

@@ -6,11 +6,14 @@ import { kasan_check_range } from '../../mm/kasan.ts'
 import { kasan_enabled } from '../../mm/kasan_shadow.ts'
 import { stack_depot_save } from '../../mm/kasan_stack.ts'
 import { ZERO_SIZE_PTR } from '../../mm/kmalloc.ts'
+import { rcu_barrier } from '../../mm/kvfree_rcu.ts'
 import type { Sys } from '../../mm/mmzone.ts'
 import { virt_to_page } from '../../mm/page_address.ts'
+import type { PercpuPlace } from '../../mm/percpu.ts'
 import { vmalloc_to_pfn } from '../../mm/pgtable_map.ts'
 import { kasanTitle } from './kasan_titles.ts'
 import type { ModuleMemory } from './module_memory.ts'
+import type { PerCpu } from './percpu_calls.ts'
 import { type Cache, type Mempool, Page, Pointer } from './pointer.ts'
 
 /** Why a module was stopped: an oops, a sleep without end, too many calls. */
@@ -56,6 +59,9 @@ export class ModuleContext {
   readonly memory: ModuleMemory[] = []
   /** Work that waits, the oldest first. */
   readonly deferred: (() => void)[] = []
+  readonly percpuMemory: PercpuPlace[] = []
+  /** Memory per CPU that it took, and the call that gave it. */
+  readonly percpu: Map<PerCpu, string> = new Map()
   calls = 0
   /** What runs: `init` or `exit`. */
   phase = 'init'
@@ -108,6 +114,7 @@ export class ModuleContext {
   /** Does all work that waits, and what that asks for. */
   runDeferred(): void {
     for (let work = this.deferred.shift(); work !== undefined; work = this.deferred.shift()) work()
+    rcu_barrier(this.sys)
   }
 
   /** Handle of the stack of calls inside a function of the kernel; loads and stores are the module's own code. */

@@ -11,6 +11,7 @@ import { type DeferredCalls, deferredCalls } from './deferred_calls.ts'
 import { type KmemleakCalls, kmemleakCalls } from './kmemleak_calls.ts'
 import { type MempoolCalls, mempoolCalls } from './mempool_calls.ts'
 import { type PageCalls, pageCalls } from './page_calls.ts'
+import { type PercpuCalls, percpuCalls } from './percpu_calls.ts'
 import { type SlabCalls, slabCalls } from './slab_calls.ts'
 import { type StringCalls, stringCalls } from './string_calls.ts'
 import { type HighmemCalls, highmemCalls, type VmallocCalls, vmallocCalls } from './vmalloc_calls.ts'
@@ -40,6 +41,7 @@ export interface ModuleKernel
     HighmemCalls,
     DataCalls,
     KmemleakCalls,
+    PercpuCalls,
     KernelConstants,
     Readonly<Record<GfpName, number>>,
     Readonly<Record<SlabName, number>> {}
@@ -106,6 +108,7 @@ export function kernelApi(ctx: ModuleContext): ModuleKernel {
     ...stringCalls(ctx),
     ...bitCalls(ctx),
     ...deferredCalls(ctx, objects.kfree),
+    ...percpuCalls(ctx),
     ...pages,
     ...objects,
     ...mempoolCalls(ctx, objects, pages),

@@ -5,6 +5,7 @@ import { areas_64 } from '../../arch/x86/address_space.ts'
 import { __GFP_ZERO, GFP_KERNEL } from '../../mm/gfp.ts'
 import { kmemleak_not_leak, kmemleak_scan_area, kmemleak_vmalloc } from '../../mm/kmemleak.ts'
 import { kmemleak_page_key } from '../../mm/kmemleak_key.ts'
+import { free_percpu } from '../../mm/percpu.ts'
 import { __vmalloc_node_range, vfree } from '../../mm/vmalloc.ts'
 import { VM_DEFER_KMEMLEAK } from '../../mm/vmalloc_types.ts'
 import type { ModuleContext } from './context.ts'
@@ -56,4 +57,5 @@ function moduleAlloc({ sys }: ModuleContext, least: number): ModuleMemory | null
 /** The module is gone, and its memory with it. @kernel kernel/module/main.c:free_module */
 export function freeModuleMemory(ctx: ModuleContext): void {
   for (const { page } of ctx.memory.splice(0)) vfree(ctx.sys, page)
+  for (const place of ctx.percpuMemory.splice(0)) free_percpu(ctx.sys, place)
 }

@@ -23,7 +23,7 @@ export interface ModuleOptions {
 
 /** Something that was not given back. */
 export interface Leak {
-  readonly kind: 'pages' | 'object' | 'vmalloc' | 'kmap'
+  readonly kind: 'pages' | 'object' | 'vmalloc' | 'kmap' | 'percpu'
   /** The call that gave it. */
   readonly call: string
   readonly bytes: number
@@ -232,6 +232,12 @@ function leaksOf(ctx: ModuleContext): Leak[] {
     ...leaks('pages', ctx.pages, pfn => ctx.page(pfn)),
     ...leaks('object', ctx.objects, paddr => ctx.object(paddr)),
     ...leaks('vmalloc', ctx.areas, page => ctx.at(page)),
+    ...Array.from(ctx.percpu, ([{ place, size }, call]) => ({
+      kind: 'percpu' as const,
+      call,
+      bytes: size * ctx.sys.nr_cpus,
+      at: String(ctx.at(place.page)!.plus(place.offset)),
+    })),
     ...leaks('kmap', mapped, pfn => ctx.page(pfn)),
     ...local,
   ]

@@ -26,6 +26,8 @@ export interface VmallocCalls {
   vzalloc(size: number): Pointer | null
   /** @kernel mm/vmalloc.c:__vmalloc */
   __vmalloc(size: number, gfp: Gfp): Pointer | null
+  /** The same at an address that is a multiple of `align`. @kernel mm/vmalloc.c:__vmalloc_node */
+  __vmalloc_node(size: number, align: number, gfp: Gfp): Pointer | null
   /** NULL is nothing to free. @kernel mm/vmalloc.c:vfree */
   vfree(address: Pointer | null): void
   /** Shows pages of the module at addresses that follow one another. @kernel mm/vmalloc.c:vmap */
@@ -87,6 +89,8 @@ export function vmallocCalls(ctx: ModuleContext): VmallocCalls {
     vzalloc: bytes => fresh(vzalloc(sys, bytes, caller()), `vzalloc(${bytes})`),
     __vmalloc: (bytes, gfp) =>
       fresh(__vmalloc_node_range(sys, bytes, { gfp, caller: caller() }), `__vmalloc(${bytes})`),
+    __vmalloc_node: (bytes, align, gfp) =>
+      fresh(__vmalloc_node_range(sys, bytes, { align, gfp, caller: caller() }), `__vmalloc_node(${bytes}, ${align})`),
     vfree: address => {
       if (address !== null) vfree(sys, given(address, 'vfree()'))
     },
