@@ -90,6 +90,41 @@ describe('modules as files', () => {
     expect(told(path, '--calls', '1000').error).toContain('stopped after 1000 calls')
   })
 
+  it.each<[string, string, string, boolean]>([
+    [
+      'kmap in an interrupt',
+      'k.irq_enter(); const page = k.alloc_page(k.GFP_ATOMIC); k.kmap(page); k.kunmap(page); k.__free_page(page); k.irq_exit()',
+      'BUG: sleeping function called from invalid context at include/linux/highmem-internal.h',
+      true,
+    ],
+    [
+      'an allocation that sleeps, in atomic context',
+      'k.preempt_disable(); k.kfree(k.kmalloc(64, k.GFP_KERNEL)); k.preempt_enable()',
+      'BUG: sleeping function called from invalid context at include/linux/sched/mm.h',
+      true,
+    ],
+    [
+      'one that never frees',
+      'for (let at = 0; at < 100; at++) k.kzalloc(64, k.GFP_KERNEL)',
+      'kmemleak: 100 new suspected memory leaks (see /sys/kernel/debug/kmemleak)',
+      false,
+    ],
+  ])('%s: the kernel says so, and its machine is sound', (name, body, line, clean) => {
+    const path = file(`${name.replaceAll(/\W/g, '_')}.ts`, `export function init(k) { ${body} }`)
+    const { code, log, ...report } = told(path, '--config', 'DEBUG_KMEMLEAK=y')
+    expect(report).toMatchObject({ error: null, faults: [], clean })
+    expect([code, log.includes(line)]).toEqual([clean ? 0 : 1, true])
+  })
+
+  it('a switch that there is not, and what is none', () => {
+    const path = file('any.ts', 'export const init = () => 0')
+    expect(mmtwin(['run', path, '--config', 'NONESUCH'])).toMatchObject({
+      code: 2,
+      err: `mmtwin: ${path}: machine description: "config" has no switch NONESUCH\n`,
+    })
+    expect(mmtwin(['run', path, '--config', 'a b']).code).toBe(2)
+  })
+
   it.each<[string, string, RegExp]>([
     ['broken.ts', 'export function init(', /^mmtwin: .*broken\.ts: /],
     ['enum.ts', 'enum A { B }\nexport const init = () => A.B', /^mmtwin: .*enum\.ts: .*enum/],

@@ -1,4 +1,5 @@
 // kmemleak: what is a leak, what is none, and what it says.
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { kernel_by_name, with_config } from '../../src/kernels/index.ts'
 import { GFP_KERNEL } from '../../src/mm/gfp.ts'
@@ -28,7 +29,7 @@ import { vmalloc_to_pfn } from '../../src/mm/pgtable_map.ts'
 import { write_u8, write_u32 } from '../../src/mm/physmem.ts'
 import { SLAB_NOLEAKTRACE } from '../../src/mm/slab_flags.ts'
 import { vfree, vmalloc } from '../../src/mm/vmalloc.ts'
-import { hashSys } from '../../src/sim/state.ts'
+import { hashSys, restoreSys, snapshotSys } from '../../src/sim/state.ts'
 import { type LeakMachine, leakKernel, leakMachine, scanTwice } from './kmemleak_machine.ts'
 
 /** Writes a pointer to a block at a physical address. */
@@ -88,6 +89,43 @@ describe.each(kernels)('on %s', name => {
     point(sys, first + 16, second)
     scanTwice(machine)
     expect(leaks(machine)).toEqual([])
+  })
+})
+
+describe('any graph of blocks', () => {
+  const SIZES = [64, 96, 128, 256]
+  const graphs = fc.record({
+    blocks: fc.array(fc.constantFrom(...SIZES), { minLength: 1, maxLength: 30, size: '+1' }),
+    roots: fc.array(fc.nat(29), { maxLength: 3 }),
+    edges: fc.array(fc.tuple(fc.nat(29), fc.nat(7), fc.nat(29), fc.nat(63)), { maxLength: 60, size: '+1' }),
+    gone: fc.array(fc.nat(29), { maxLength: 5 }),
+  })
+  const { sys: booted } = leakMachine()
+  const snapshot = snapshotSys(booted)
+
+  it('leaks are what no way leads to from a root', () => {
+    fc.assert(
+      fc.property(graphs, ({ blocks, roots, edges, gone }) => {
+        restoreSys(booted, snapshot)
+        const machine = { sys: booted, said: () => [] }
+        const objects = blocks.map(size => kzalloc(booted, size, GFP_KERNEL))
+        const there = (at: number): boolean => at < blocks.length && !gone.includes(at)
+        // A later word at the same place wins.
+        const words = new Map<string, readonly [number, number, number, number]>()
+        for (const edge of edges) if (there(edge[0]) && there(edge[2])) words.set(`${edge[0]} ${edge[1]}`, edge)
+        for (const [from, word, to, byte] of words.values())
+          point(booted, objects[from]! + 8 * word, objects[to]! + byte)
+        for (const at of roots) if (there(at)) kmemleak_not_leak(booted, objects[at]!)
+        for (const at of new Set(gone)) if (at < blocks.length) kfree(booted, objects[at]!)
+        const reached = new Set(roots.filter(there))
+        for (const at of reached) for (const [from, , to] of words.values()) if (from === at) reached.add(to)
+        scanTwice(machine)
+        const expected = blocks.filter((_, at) => there(at) && !reached.has(at))
+        expect(leaks(machine)).toEqual(expected)
+        expect(kmemleak_check(booted)).toEqual([])
+      }),
+      { numRuns: 200 },
+    )
   })
 })
 

@@ -1,5 +1,6 @@
 // The shell: lines in, text out.
 import { describe, expect, it } from 'vitest'
+import { kzalloc } from '../../../src/mm/kmalloc.ts'
 import { Machine } from '../../../src/sim/machine.ts'
 import { type Answer, completeLine, openShell, type Session } from '../../../src/sim/shell/shell.ts'
 import { splitLine } from '../../../src/sim/shell/words.ts'
@@ -126,6 +127,23 @@ describe('time', () => {
     expect(done(session, 'fork')).toBe('  main step 100 of 100\n* other step 100 of 100\n')
     expect(session.run('switch othr').error).toBe('no timeline "othr"; did you mean other?')
     expect(session.run('fork other').status).toBe(1)
+  })
+})
+
+describe('kmemleak', () => {
+  it('scans and tells; a kernel without it says how to have it', () => {
+    const session = openShell(Machine.boot({ memory: '64M', config: { DEBUG_KMEMLEAK: true } }))
+    expect(done(session, 'kmemleak')).toBe('')
+    kzalloc(session.machine.sys, 64, 0xcc0)
+    expect(done(session, 'tick 2000; kmemleak scan')).toBe(
+      'kmemleak: 1 new suspected memory leaks (see /sys/kernel/debug/kmemleak)\n',
+    )
+    const text = done(session, 'cat /sys/kernel/debug/kmemleak')
+    expect(text).toMatch(/^unreferenced object 0xffff8880[0-9a-f]{8} \(size 64\):\n/)
+    expect([done(session, 'kmemleak'), done(session, 'kmemleak clear; kmemleak')]).toEqual([text, ''])
+    expect(session.run('kmemleak scam').error).toBe('kmemleak: scam: invalid argument')
+    expect(session.run('kmemleak off; kmemleak scan').error).toBe('kmemleak: scan: kmemleak is off')
+    expect(open().run('kmemleak').error).toContain('"DEBUG_KMEMLEAK": true')
   })
 })
 
