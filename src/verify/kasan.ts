@@ -6,10 +6,12 @@
 
 import { kasan_check_range } from '../mm/kasan.ts'
 import { direct_paddr } from '../mm/kasan_shadow.ts'
-import { kasan_slab_free } from '../mm/kasan_slab.ts'
 import { kasan_set_stack, kasan_set_task } from '../mm/kasan_stack.ts'
+import { caller_text } from '../mm/kernel_text.ts'
+import { kfree } from '../mm/kmalloc.ts'
+import { kmem_cache_free, kmem_cache_named } from '../mm/kmem_cache.ts'
 import type { Sys } from '../mm/mmzone.ts'
-import { slab_allocator } from '../mm/slab_allocators.ts'
+import { NO_CACHE } from '../mm/slab_allocator.ts'
 import { MEMORY } from './kasan_memory.ts'
 import { type RecordedReport, recordedReport } from './kasan_text.ts'
 import { type Tally, tally, type VerifyFile, type VerifyKind } from './types.ts'
@@ -98,6 +100,10 @@ function access(sys: Sys, { kind, address, size, ip }: RecordedReport): void {
     kasan_check_range(sys, address, size, kind === 'Write', ip)
     return
   }
+  // The kernel names the code that called the function that frees.
+  sys.slab_state.caller[0] = caller_text(ip)
   const object = direct_paddr(sys, address)
-  kasan_slab_free(sys, slab_allocator(sys).cache_of(sys, object), object, ip)
+  const cache = kmem_cache_named(sys, 'mtbug')
+  if (cache === NO_CACHE) kfree(sys, object)
+  else kmem_cache_free(sys, cache, object)
 }

@@ -1,9 +1,8 @@
-// The memory that a recorded mistake was made with: a machine on which the allocators hand out exactly that memory, with
-// KASAN's hooks called as the kernel calls them.
+// The memory that a recorded mistake was made with: a machine with KASAN on which the allocators hand out exactly that
+// memory.
 import { type Address, address_add, address_distance } from '../base/address.ts'
 import { kernel_for_release, with_config } from '../kernels/index.ts'
 import { __GFP_DMA32, __GFP_NOWARN, GFP_KERNEL } from '../mm/gfp.ts'
-import { kasan_alloc_pages, kasan_free_pages, kasan_kmalloc_large, kasan_unpoison_vmalloc } from '../mm/kasan.ts'
 import { kasan_enter_frame } from '../mm/kasan_frames.ts'
 import { kasan_register_global } from '../mm/kasan_globals.ts'
 import {
@@ -16,21 +15,21 @@ import {
   page_start,
   set_shadow_byte,
 } from '../mm/kasan_shadow.ts'
-import {
-  kasan_init_slab_obj,
-  kasan_kmalloc,
-  kasan_poison_slab,
-  kasan_slab_alloc,
-  kasan_slab_free,
-} from '../mm/kasan_slab.ts'
 import { kasan_set_stack, kasan_set_task } from '../mm/kasan_stack.ts'
 import { KASAN_GRANULE_SIZE } from '../mm/kasan_tables.ts'
 import { kfree, kmalloc } from '../mm/kmalloc.ts'
-import { kmem_cache_alloc, kmem_cache_create, kmem_cache_init } from '../mm/kmem_cache.ts'
+import {
+  kmem_cache_alloc,
+  kmem_cache_create,
+  kmem_cache_free,
+  kmem_cache_init,
+  kmem_cache_named,
+} from '../mm/kmem_cache.ts'
 import { PG } from '../mm/mm_types.ts'
 import type { Sys } from '../mm/mmzone.ts'
 import { __alloc_pages, alloc_pages } from '../mm/page_alloc/alloc_pages.ts'
 import { pgtable_init } from '../mm/pgtable_map.ts'
+import { NO_CACHE } from '../mm/slab_allocator.ts'
 import { slab_allocator } from '../mm/slab_allocators.ts'
 import { SLAB_CONSISTENCY_CHECKS, SLAB_POISON, SLAB_RED_ZONE, SLAB_STORE_USER } from '../mm/slab_flags.ts'
 import { get_vm_area } from '../mm/vm_struct.ts'
@@ -61,8 +60,8 @@ export type Maker = (subject: Subject) => Sys
 
 /** Kinds of memory. */
 export const MEMORY = {
-  kmalloc: subject => slabMemory(subject, kmallocObject),
-  cache: subject => slabMemory(subject, cacheObject),
+  kmalloc: subject => slabMemory(subject, KMALLOC),
+  cache: subject => slabMemory(subject, CACHE),
   large: largeMemory,
   vmalloc: vmallocMemory,
   global: globalMemory,
@@ -132,48 +131,65 @@ function as(sys: Sys, { report }: Subject, track: RecordedTrack | null, action: 
   action()
 }
 
-/** Allocates objects until one is taken that begins at an address; the object. */
-type Taker = (sys: Sys, subject: Subject, wanted: number) => number
-
-const kmallocObject: Taker = (sys, { bytes }, wanted) => {
-  let object = kmalloc(sys, bytes, GFP_KERNEL)
-  while (object !== 0 && object < wanted) object = kmalloc(sys, bytes, GFP_KERNEL)
-  return object
+/** Takes objects, and gives them back, as the code of a mistake does. */
+interface Taker {
+  take(sys: Sys, bytes: number): number
+  give(sys: Sys, object: number): void
 }
 
-const cacheObject: Taker = (sys, { bytes }) => {
-  const cache = kmem_cache_create(sys, 'mtbug', bytes, 0, DEBUG_FLAGS)
-  return kmem_cache_alloc(sys, cache, GFP_KERNEL)
+const KMALLOC: Taker = { take: (sys, bytes) => kmalloc(sys, bytes, GFP_KERNEL), give: kfree }
+
+/** Of a cache of its own, which the first object makes. */
+const CACHE: Taker = {
+  take: (sys, bytes) => {
+    const known = kmem_cache_named(sys, 'mtbug')
+    const cache = known === NO_CACHE ? kmem_cache_create(sys, 'mtbug', bytes, 0, DEBUG_FLAGS) : known
+    return kmem_cache_alloc(sys, cache, GFP_KERNEL)
+  },
+  give: (sys, object) => kmem_cache_free(sys, kmem_cache_named(sys, 'mtbug'), object),
 }
 
-function slabMemory(subject: Subject, take: Taker): Sys {
+/** Takes the objects of a new slab, from the first up to the last that was in use, and gives those back that were free;
+ * all of them as the record says of the one that the report describes. */
+function slabMemory(subject: Subject, { take, give }: Taker): Sys {
   const { report, bytes, freed } = subject
   const sys = machine(report.pfn, 0)
   const wanted = direct_paddr(sys, startOf(subject))
-  const object = take(sys, subject, wanted)
-  mustBe('the object', wanted, object)
-  const allocator = slab_allocator(sys)
-  const cache = allocator.cache_of(sys, object)
   const slab = report.pfn * PAGE_BYTES
-  kasan_poison_slab(sys, report.pfn, 0)
+  const objects: number[] = []
+  as(sys, subject, report.allocated, () => {
+    while ((objects.at(-1) ?? 0) < lastInUse(sys, report, wanted, objects)) {
+      const object = take(sys, bytes)
+      if (object < slab || object >= slab + PAGE_BYTES) throw new RangeError('the slab has no such object')
+      objects.push(object)
+    }
+  })
+  if (!objects.includes(wanted)) mustBe('the object', wanted, objects.at(-1)!)
   setOtherShadow(sys, report, direct_address(sys, slab), PAGE_BYTES)
-  const described = allocator.nearest_obj(sys, direct_paddr(sys, report.address))
-  const first = allocator.nearest_obj(sys, slab)
-  for (let at = first; allocator.nearest_obj(sys, at) === at; at += sys.kmem_cache.size[cache]!) {
-    const [alloc, free] = at === described ? [report.allocated, report.freed] : [null, null]
-    const shadow = at === object ? -1 : recordedShadow(report, direct_address(sys, at))
-    kasan_init_slab_obj(sys, cache, at)
-    if (at !== object && (shadow < 0 || shadow === KASAN_SLAB_REDZONE)) continue
-    as(sys, subject, alloc, () => kasan_slab_alloc(sys, cache, at, GFP_KERNEL))
-    if (take === kmallocObject)
-      as(sys, subject, alloc, () =>
-        kasan_kmalloc(sys, cache, at, at === object ? bytes : sys.kmem_cache.object_size[cache]!),
-      )
-    const gone = at === object ? freed : shadow === KASAN_SLAB_FREE || shadow === KASAN_SLAB_FREETRACK
-    if (gone) as(sys, subject, free, () => kasan_slab_free(sys, cache, at))
-    if (shadow === KASAN_SLAB_FREE) set_shadow_byte(sys, direct_address(sys, at), KASAN_SLAB_FREE)
-  }
+  as(sys, subject, report.freed, () => {
+    for (const object of objects) {
+      const shadow = recordedShadow(report, direct_address(sys, object))
+      const waits = shadow === KASAN_SLAB_FREETRACK || shadow === KASAN_SLAB_FREE
+      if (object === wanted ? freed : waits) give(sys, object)
+      if (shadow === KASAN_SLAB_FREE) set_shadow_byte(sys, direct_address(sys, object), KASAN_SLAB_FREE)
+    }
+  })
   return sys
+}
+
+/** The last object of a slab that had been in use, `wanted` or behind it. Nothing is known before the first was taken. */
+function lastInUse(sys: Sys, report: RecordedReport, wanted: number, [first]: readonly number[]): number {
+  if (first === undefined) return wanted
+  const size = sys.kmem_cache.size[slab_allocator(sys).cache_of(sys, first)]!
+  let last = wanted
+  for (let at = wanted + size; at < (report.pfn + 1) * PAGE_BYTES; at += size) if (wasUsed(sys, report, at)) last = at
+  return last
+}
+
+/** Whether an object was in use or had been, by the shadow that is shown. */
+function wasUsed(sys: Sys, report: RecordedReport, object: number): boolean {
+  const shadow = recordedShadow(report, direct_address(sys, object))
+  return shadow >= 0 && shadow !== KASAN_SLAB_REDZONE
 }
 
 function largeMemory(subject: Subject): Sys {
@@ -184,12 +200,7 @@ function largeMemory(subject: Subject): Sys {
   const object = kmalloc(sys, bytes, GFP_KERNEL)
   mustBe('the block', direct_paddr(sys, start), object)
   setOtherShadow(sys, report, start, PAGE_BYTES * 2 ** order)
-  kasan_alloc_pages(sys, report.pfn, order)
-  kasan_kmalloc_large(sys, object, bytes)
-  if (freed) {
-    kfree(sys, object)
-    kasan_free_pages(sys, report.pfn, order)
-  }
+  if (freed) kfree(sys, object)
   return sys
 }
 
@@ -208,7 +219,6 @@ function vmallocMemory(subject: Subject): Sys {
   const pages = Math.ceil(bytes / PAGE_BYTES) + 1
   if (page > range.start) get_vm_area(sys, (page - range.start) * PAGE_BYTES, VM_ALLOC | VM_NO_GUARD)
   mustBe('the area', page, vmalloc(sys, bytes, report.symbol))
-  kasan_unpoison_vmalloc(sys, page, bytes)
   setOtherShadow(sys, report, page_start(sys, page), pages * PAGE_BYTES)
   return sys
 }
@@ -236,7 +246,6 @@ function stackMemory(subject: Subject): Sys {
   const first = report.pfn - (report.pfn % 2 ** THREAD_ORDER)
   const sys = machine(first, THREAD_ORDER)
   mustBe('the stack', first, alloc_pages(sys, GFP_KERNEL, THREAD_ORDER))
-  kasan_alloc_pages(sys, first, THREAD_ORDER)
   const frame = address_add(startOf(subject), -FIRST_VARIABLE)
   const length = kasan_enter_frame(sys, frame, report.symbol, [{ name: 'st', size: bytes }])
   setOtherShadow(sys, report, frame, length)
