@@ -8,6 +8,7 @@ import type { Sys } from './mmzone.ts'
 
 /** Says who runs from now on. @ours */
 export function kasan_set_task(sys: Sys, comm: string, pid: number): void {
+  if (sys.kasan_state.pid.length === 0) return
   const { comm: bytes, pid: pids } = sys.kasan_state
   bytes.fill(0)
   for (let at = 0; at < Math.min(comm.length, TASK_COMM_LEN - 1); at++) bytes[at] = comm.charCodeAt(at) & 0x7f

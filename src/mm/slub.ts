@@ -272,8 +272,7 @@ export function slab_free(sys: Sys, cache: number, object: number): void {
 
 /** The free of an object that is not the plain case: its pointer lies in another frame or is mixed, or it is wrong. */
 function slab_free_slow(sys: Sys, cache: number, object: number): void {
-  if (kasan_keeps(sys, cache, object)) return
-  ___cache_free(sys, cache, object)
+  if (!kasan_keeps(sys, cache, object)) do_slab_free(sys, cache, object, true)
 }
 
 /** Whether KASAN keeps an object of a cache: in its quarantine, or since it must not be freed. */
@@ -285,10 +284,15 @@ function kasan_keeps(sys: Sys, cache: number, object: number): boolean {
 
 /** Gives an object back that KASAN has let go. @kernel mm/slub.c:___cache_free */
 export function ___cache_free(sys: Sys, cache: number, object: number): void {
+  do_slab_free(sys, cache, object, false)
+}
+
+/** `listed`: a list of objects to free was made first, which ends with this one. @kernel mm/slub.c:do_slab_free */
+function do_slab_free(sys: Sys, cache: number, object: number, listed: boolean): void {
   const slab = virt_to_slab(sys, object)
   const owned = slab >= 0 && sys.page.mapping[slab] === cache + 1 && !kmem_cache_debug(sys, cache)
   if (owned && test_live(sys, object, true)) free_one(sys, cache, slab, object)
-  else slab_free_checked(sys, cache, object)
+  else slab_free_checked(sys, cache, object, listed)
 }
 
 function free_one(sys: Sys, cache: number, slab: number, object: number): void {
@@ -300,7 +304,7 @@ function free_one(sys: Sys, cache: number, slab: number, object: number): void {
 }
 
 /** The free of an object that is not the plain case: of a cache that is debugged, or a wrong one. */
-function slab_free_checked(sys: Sys, cache: number, object: number): void {
+function slab_free_checked(sys: Sys, cache: number, object: number, listed: boolean): void {
   const slab = virt_to_slab(sys, object)
   const owner = cache_from_obj(sys, cache, slab, object)
   if (owner !== cache) {
@@ -311,8 +315,7 @@ function slab_free_checked(sys: Sys, cache: number, object: number): void {
     report_wrong_free(sys, cache, object, is_object(sys, cache, slab, object) ? 'Object already free' : null)
     return
   }
-  // The list of objects to free ends here, as the hook that builds it has it.
-  if (object + sys.slub_cache.offset[cache]! + 8 <= slab_address(sys, slab) + slab_bytes(sys, slab))
+  if (listed && object + sys.slub_cache.offset[cache]! + 8 <= slab_address(sys, slab) + slab_bytes(sys, slab))
     set_freepointer(sys, cache, object, 0)
   free_to_partial_list(sys, cache, slab, object)
 }

@@ -12,7 +12,7 @@ const sample = new URL('../golden/verify', import.meta.url).pathname
 /** A kind, its files, how many checks the samples have, and an edit that makes one check of them wrong. */
 const KINDS: readonly (readonly [VerifyKind, RegExp, number, first: RegExp, right: string, wrong: string])[] = [
   [slubKind, /k1.*\/slab(cpu)?\//, 1200, /s03/, '["f",2,0,0,1]', '["f",2,0,1,1]'],
-  [slubReportsKind, /\/bug\/slub.*-slub_/, 100, /poison/, 'First byte 0x12', 'First byte 0x13'],
+  [slubReportsKind, /\/bug\/(slub.*-)?slub_/, 100, /poison/, 'First byte 0x12', 'First byte 0x13'],
 ]
 
 describe.each(KINDS)('$kind', (kind, names, most, one, right, wrong) => {
