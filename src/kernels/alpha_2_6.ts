@@ -4,6 +4,7 @@ import { GiB } from '../base/units.ts'
 import type { Kernel } from '../mm/kernel.ts'
 import { define_kernel } from './define_kernel.ts'
 import { RECORD_I386_6_1 } from './i386_6_1.ts'
+import { reclaim_classic } from './reclaim_rules.ts'
 
 /** Linux 2.6, Alpha with NUMA and DISCONTIGMEM, 8 KiB pages. */
 export const alpha_2_6: Kernel = define_kernel({
@@ -20,6 +21,7 @@ export const alpha_2_6: Kernel = define_kernel({
   VMALLOC_END: 0,
   DMA_LIMIT: 2 * GiB,
   stack_generation: '2.6',
+  reclaim: reclaim_classic,
   config: {
     ...RECORD_I386_6_1.config,
     NUMA: true,

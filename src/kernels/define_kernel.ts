@@ -37,6 +37,7 @@ export interface KernelRecord extends PageAllocRules {
   readonly gfp_features: GfpFeatures
   readonly proc_generation: ProcGeneration
   readonly stack_generation: StackGeneration
+  readonly reclaim: Kernel['reclaim']
   /** Set to true to define a kernel that never existed. */
   readonly counterfactual?: boolean
 }

@@ -3,6 +3,7 @@
 import type { Kernel } from '../mm/kernel.ts'
 import { define_kernel } from './define_kernel.ts'
 import { RECORD_I386_6_1 } from './i386_6_1.ts'
+import { reclaim_classic } from './reclaim_rules.ts'
 
 /** Linux 2.6, i386 with NUMA and DISCONTIGMEM. */
 export const i386_2_6_discontigmem: Kernel = define_kernel({
@@ -12,6 +13,7 @@ export const i386_2_6_discontigmem: Kernel = define_kernel({
   memory_model: 'DISCONTIGMEM',
   sizeof_page: 32,
   stack_generation: '2.6',
+  reclaim: reclaim_classic,
   config: {
     ...RECORD_I386_6_1.config,
     NUMA: true,

@@ -8,6 +8,7 @@ import { GFP_6_1 } from './gfp_features.ts'
 import { page_alloc_6_1 } from './page_alloc_rules.ts'
 import { zone_set_pageset_high_and_batch_6_1 } from './pageset_6_1.ts'
 import { proc_6_1 } from './proc_items.ts'
+import { reclaim_6_1 } from './reclaim_rules.ts'
 
 /** Switches of Debian's amd64 kernels. */
 export const DEBIAN_AMD64: KernelConfig = {
@@ -74,6 +75,7 @@ export const RECORD_X86_64_6_1: KernelRecord = {
   gfp_features: GFP_6_1,
   proc_generation: proc_6_1,
   stack_generation: '6.1',
+  reclaim: reclaim_6_1,
 }
 
 /** Linux 6.1, x86_64, 4-level page tables. */

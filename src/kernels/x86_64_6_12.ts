@@ -6,6 +6,7 @@ import { GFP_6_12 } from './gfp_features.ts'
 import { page_alloc_6_12 } from './page_alloc_rules.ts'
 import { zone_set_pageset_high_and_batch_6_12 } from './pageset_6_12.ts'
 import { proc_6_12 } from './proc_items.ts'
+import { reclaim_6_12 } from './reclaim_rules.ts'
 import { RECORD_X86_64_6_1 } from './x86_64_6_1.ts'
 
 /** Linux 6.12, x86_64, 4-level page tables. */
@@ -21,4 +22,5 @@ export const x86_64_6_12: Kernel = define_kernel({
   gfp_features: GFP_6_12,
   proc_generation: proc_6_12,
   stack_generation: '6.12',
+  reclaim: reclaim_6_12,
 })

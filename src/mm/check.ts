@@ -12,6 +12,7 @@ import {
   type Sys,
 } from './mmzone.ts'
 import { pindex_to_order } from './page_alloc/pcp.ts'
+import { reclaim_check } from './reclaim_check.ts'
 import { NR_FREE_PAGES, NR_VM_ZONE_STAT_ITEMS } from './vmstat_item.ts'
 
 /** All broken laws of a machine. @ours */
@@ -24,6 +25,7 @@ export function check(sys: Sys): string[] {
     for (let cpu = 0; cpu < sys.nr_cpus; cpu++) per_cpu_pages_check(sys, zone, cpu, seen, broken)
   }
   page_state_check(sys, seen, broken)
+  reclaim_check(sys, broken)
   for (let cpu = 0; cpu < sys.nr_cpus; cpu++)
     if (sys.cpu.held[cpu] !== 0) broken.push(`cpu ${cpu} still holds lock classes ${sys.cpu.held[cpu]}`)
   return broken

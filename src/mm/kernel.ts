@@ -3,6 +3,7 @@
 import type { GfpTable } from './gfp.ts'
 import type { Sys } from './mmzone.ts'
 import type { Pgtable } from './pgtable_types.ts'
+import type { ReclaimRules } from './reclaim_rules.ts'
 import type { NodeStatItem, NumaStatItem, VmEventItem, ZoneStatItem } from './vmstat_item.ts'
 
 /** Kind of zone, in the kernel's order of addresses. Names as /proc prints them. */
@@ -198,6 +199,7 @@ export interface Kernel extends PageAllocRules {
   /** Bytes at the bottom of memory that ZONE_DMA holds. */
   readonly DMA_LIMIT: number
   readonly stack: KernelStacks
+  readonly reclaim: ReclaimRules
   readonly proc: KernelProc
   /** True for a record that no real kernel ever was. */
   readonly counterfactual: boolean

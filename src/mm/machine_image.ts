@@ -11,6 +11,7 @@ import { MIGRATE_CMA, MIGRATE_PCPTYPES, PAGE_ALLOC_COSTLY_ORDER, type Sys, TABLE
 import { pkmap_rows } from './page_address_map.ts'
 import { percpu_rows } from './percpu_tables.ts'
 import { NR_PHYSMEM_SLOTS } from './physmem_table.ts'
+import { lru_heads_of_node, lru_list_heads, reclaim_rows } from './reclaim_tables.ts'
 import type { Shape } from './shape.ts'
 import { slab_slab_rows } from './slab_slab_tables.ts'
 import { NR_KMEM_CACHES, slab_list_heads, slab_rows } from './slab_tables.ts'
@@ -67,6 +68,7 @@ function plan_rows(kernel: Kernel, shape: Shape): Plan['rows'] {
     ...percpu_rows(shape.nr_percpu_chunks),
     ...kmemleak_rows(kernel, shape.nr_kmemleak_objects),
     ...vmalloc_rows(shape.nr_cpus, shape.nr_vmap_areas),
+    ...reclaim_rows(shape, shape.nr_nodes, zones, shape.nr_cpus),
     ...vm_rows(shape, shape.nr_cpus),
     pgtable_state: 1,
     physmem_state: 1,
@@ -75,7 +77,10 @@ function plan_rows(kernel: Kernel, shape: Shape): Plan['rows'] {
     block: blocks,
     pageblock: shape.nr_pageblocks ?? Math.ceil(frames / 2 ** kernel.pageblock_order),
     page: frames,
-    link: slab_list_base(kernel, frames, zones, pcps) + slab_list_heads(kernel, caches, shape.nr_nodes),
+    link:
+      slab_list_base(kernel, frames, zones, pcps) +
+      slab_list_heads(kernel, caches, shape.nr_nodes) +
+      lru_list_heads(shape, shape.nr_nodes, kernel.zones.length),
   }
 }
 
@@ -179,6 +184,21 @@ function sys_of(kernel: Kernel, image: Image): Sys {
     file: views.file,
     xa_root: views.xa_root,
     xa_node: views.xa_node,
+    lruvec: views.lruvec,
+    lru_zone_size: views.lru_zone_size,
+    lru_batch: views.lru_batch,
+    lru_gen: views.lru_gen,
+    lru_gen_size: views.lru_gen_size,
+    kswapd: views.kswapd,
+    kswapd_zone: views.kswapd_zone,
+    zone_compact: views.zone_compact,
+    scan_control: views.scan_control,
+    reclaim_clock: views.reclaim_clock,
+    reclaim_io: views.reclaim_io,
+    swap_info: views.swap_info,
+    swap_state: views.swap_state,
+    swap_slots: views.swap_slots,
+    swap_map: views.swap_map,
     pgtable_state: views.pgtable_state,
     physmem_state: views.physmem_state,
     physmem_slot: views.physmem_slot,
@@ -192,6 +212,8 @@ function sys_of(kernel: Kernel, image: Image): Sys {
     kernel,
     trace: {},
     printk: null,
+    swap_stores: [],
+    shrinkers: [],
     reclaim: null,
     seams: {},
     fast_path: null,
@@ -217,6 +239,7 @@ function sys_of(kernel: Kernel, image: Image): Sys {
     free_list_base: frames,
     pcp_list_base: frames + zones * kernel.NR_PAGE_ORDERS * types,
     slab_list_base: slab_list_base(kernel, frames, zones, zones * (about.nr_cpus as number)),
+    lru_list_base: rows.link! - rows.lruvec! * lru_heads_of_node(kernel.zones.length),
     zonelist_length: zones + 1,
     page_offset_hi: Math.floor(kernel.PAGE_OFFSET / 2 ** 32),
     page_offset_word: Math.floor(kernel.PAGE_OFFSET / 2 ** 32) | 0,

@@ -30,6 +30,8 @@ import {
   VM_FAULT_RETRY,
   VM_FAULT_SIGBUS,
   VM_HUGETLB,
+  VM_RAND_READ,
+  VM_SEQ_READ,
   VM_SHARED,
   VM_WRITE,
 } from './vm_flags.ts'
@@ -48,8 +50,11 @@ export function handle_mm_fault(sys: Sys, vma: number, page: number, flags: numb
   count[PGFAULT] = count[PGFAULT]! + 1
   const task = get_current(sys)
   check_sync_rss_stat(sys, task)
-  const ret =
-    (sys.vma.flags[vma]! & VM_HUGETLB) !== 0 ? hugetlb_fault(sys, vma, page, flags) : fault_in(sys, vma, page, flags)
+  const vm_flags = sys.vma.flags[vma]!
+  const cpu = sys.machine.this_cpu[0]!
+  sys.vm_cpu.in_lru_fault[cpu] = (vm_flags & (VM_SEQ_READ | VM_RAND_READ)) === 0 ? 1 : 0
+  const ret = (vm_flags & VM_HUGETLB) !== 0 ? hugetlb_fault(sys, vma, page, flags) : fault_in(sys, vma, page, flags)
+  sys.vm_cpu.in_lru_fault[cpu] = 0
   if ((ret & (VM_FAULT_ERROR | VM_FAULT_RETRY)) !== 0 || task === 0) return ret
   // What had to be tried again after I/O was a major fault.
   if ((ret & VM_FAULT_MAJOR) !== 0 || (flags & FAULT_FLAG_TRIED) !== 0) sys.task.maj_flt[task]! += 1

@@ -18,11 +18,14 @@ import { PERCPU_TABLES } from './percpu_tables.ts'
 import { PGTABLE_STATE } from './pgtable_types.ts'
 import { PHYSMEM, PHYSMEM_SLOT, PHYSMEM_STATE } from './physmem_table.ts'
 import type { Reclaim } from './reclaim.ts'
+import { RECLAIM_TABLES } from './reclaim_tables.ts'
 import { SEGMENT } from './segment_types.ts'
+import type { Shrinker } from './shrinker.ts'
 import { SLAB_SLAB_TABLES } from './slab_slab_tables.ts'
 import { SLAB_TABLES } from './slab_tables.ts'
 import { SLOB_TABLES } from './slob_tables.ts'
 import { SLUB_TABLES } from './slub_tables.ts'
+import type { SwapStore } from './swap_bytes.ts'
 import {
   BLOCK,
   BLOCK_ZONE_SPLIT,
@@ -79,6 +82,7 @@ export const TABLES = {
   ...PKMAP_TABLES,
   ...KERNEL_STACK_TABLES,
   ...KASAN_TABLES,
+  ...RECLAIM_TABLES,
   ...KMEMLEAK_TABLES,
   ...PERCPU_TABLES,
   ...VM_TABLES,
@@ -106,6 +110,9 @@ export interface Sys extends TableViews {
   trace: Probes
   /** Where the kernel's messages go, a line each without its level; not state. */
   printk: ((line: string) => void) | null
+  /** Byte stores of swap areas that lie in files of the host, and who has objects to give up; not state. */
+  swap_stores: SwapStore[]
+  shrinkers: Shrinker[]
   /** The reclaim room, where the machine has one. */
   reclaim: Reclaim | null
   /** Whether allocations are noted by kmemleak. */
@@ -145,6 +152,8 @@ export interface Sys extends TableViews {
   readonly pcp_list_base: number
   /** First row of `link` that is the head of a list of slabs: + (cache * nr_nodes + node) * NR_SLAB_LISTS + list. */
   readonly slab_list_base: number
+  /** First row of `link` that is the head of an LRU list: + node * lru_heads_of_node + list. */
+  readonly lru_list_base: number
   /** Entries of one zonelist, its end mark included; a node has two: fallback and this node alone. */
   readonly zonelist_length: number
   /** First address of the direct map, its high and low word, and the high one as a signed number. */

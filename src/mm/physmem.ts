@@ -45,6 +45,8 @@ function release_free_frames(sys: Sys): void {
 
 /** Whether a frame lies in an allocated block; tails of a block that is not compound are found through its head. */
 function is_owned(sys: Sys, pfn: number): boolean {
+  // Not a frame: a slot of a swap area holds the bytes.
+  if (pfn < 0) return true
   for (let order = 0; order < sys.NR_PAGE_ORDERS; order++) {
     const head = pfn & -(1 << order)
     const state = sys.page.state[head]!

@@ -53,8 +53,9 @@ export function rmap_walk(sys: Sys, pfn: number, visit: RmapVisit): boolean {
 /** The entry for the page in one area, if it is this page's. @kernel mm/page_vma_mapped.c:page_vma_mapped_walk */
 function visit_area(sys: Sys, pfn: number, vma: number, index: number, visit: RmapVisit): boolean {
   const { start, end, pgoff, mm } = sys.vma
-  const page = start[vma]! + (index - pgoff[vma]!)
-  if (page < start[vma]! || page >= end[vma]!) return true
+  // A page keeps the low 32 bits of its index.
+  const page = start[vma]! + ((index - (pgoff[vma]! % 4294967296)) >>> 0)
+  if (page >= end[vma]!) return true
   const pmd = pmd_offset(sys, sys.mm.pgd[mm[vma]!]! - 1, page)
   if (pmd === -1 || pmd_none(sys, pmd)) return true
   if (pmd_trans_huge(sys, pmd)) {

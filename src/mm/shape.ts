@@ -1,9 +1,10 @@
 // How large a machine is: what decides how many rows each table has.
 
+import type { ReclaimShape } from './reclaim_tables.ts'
 import type { VmShape } from './vm_tables.ts'
 
 /** How large a machine is; fixed at boot. */
-export interface Shape extends VmShape {
+export interface Shape extends VmShape, ReclaimShape {
   /** Frames to keep columns for: the first frame after the last memory. */
   readonly max_pfn: number
   readonly nr_nodes: number

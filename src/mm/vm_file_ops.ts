@@ -54,7 +54,10 @@ function filemap_fault(sys: Sys, vma: number, inode: number, index: number, flag
     if (pfn < 0) {
       pfn = read_page(sys, inode, index)
       if (pfn < 0) return -VM_FAULT_OOM
+      // Reclaim may run meanwhile: the page is held.
+      sys.page._refcount[pfn]! += 1
       sys.seams.lru?.wait_for_io?.(sys, 1)
+      sys.page._refcount[pfn]! -= 1
       dropped = true
     }
   }

@@ -1,6 +1,7 @@
 // What boot decides for processes: the page of zeros and the settings of overcommit and huge pages.
 import type { Sys } from './mmzone.ts'
 import { swapper_pg_dir } from './pgtable_map.ts'
+import { reclaim_init } from './reclaim_room.ts'
 import { THP_ALWAYS, THP_DEFRAG_MADVISE, THP_NEVER } from './thp_settings.ts'
 import { zero_page_init } from './zero_page.ts'
 
@@ -24,4 +25,5 @@ export function vm_init(sys: Sys): void {
   vm_state.thp_defrag[0] = THP_DEFRAG_MADVISE
   vm_state.thp_use_zero_page[0] = 1
   zero_page_init(sys)
+  reclaim_init(sys)
 }

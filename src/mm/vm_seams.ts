@@ -73,6 +73,8 @@ export interface PolicySeam {
 export interface OomSeam {
   /** A fault could not get memory. @kernel mm/oom_kill.c:pagefault_out_of_memory */
   pagefault_out_of_memory(sys: Sys): void
+  /** A request found nothing and may not fail: a process must go; true = one does. @kernel mm/oom_kill.c:out_of_memory */
+  out_of_memory?(sys: Sys, gfp: number, order: number, zonelist: number, nodemask: Uint8Array | null): boolean
 }
 
 export interface VmSeams {

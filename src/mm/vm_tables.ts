@@ -166,6 +166,7 @@ export const XA_NODE = {
 /** Per CPU. */
 export const VM_CPU = {
   current: i32('the task that runs; 0 = none'),
+  in_lru_fault: u8('1 = it is in a fault of an area whose pages have recency'),
 } as const
 
 /** Scalars of virtual memory: one row. */

@@ -6,6 +6,7 @@ import type { FrameRange } from './memory_model.ts'
 import { type ZoneExtent, zone_ranges } from './mm_init.ts'
 import { BLOCK_HOLE, BLOCK_RESERVED, BLOCK_TOUCHED, BLOCK_ZONE_SPLIT, MIGRATE_MOVABLE, type Sys } from './mmzone.ts'
 import { sysctl_defaults } from './page_alloc/setup.ts'
+import type { ReclaimShape } from './reclaim_tables.ts'
 import type { VmShape } from './vm_tables.ts'
 import { build_all_zonelists } from './zonelist.ts'
 
@@ -28,7 +29,7 @@ export interface MachineLayout {
 }
 
 /** What a machine has room for, as in the shape. */
-export interface Capacity extends VmShape {
+export interface Capacity extends VmShape, ReclaimShape {
   /** Frames that can have bytes at a time. */
   readonly nr_physmem_slots?: number
   /** Caches. */
@@ -45,7 +46,9 @@ export function setup_zones(layout: MachineLayout, shared = true, capacity: Capa
   const spans_end = layout.extents.reduce((end, zone) => Math.max(end, zone.start_pfn + zone.spanned_pages), max_pfn)
   const rows = per_zone_rows(layout)
   const { nr_physmem_slots } = capacity
-  const slots = nr_physmem_slots === undefined ? {} : { nr_physmem_slots: Math.min(nr_physmem_slots, spans_end) }
+  // Each frame needs one at most, and so does each slot of a swap area.
+  const most = spans_end + (capacity.nr_swap_slots ?? 0)
+  const slots = nr_physmem_slots === undefined ? {} : { nr_physmem_slots: Math.min(nr_physmem_slots, most) }
   const shape = { ...capacity, max_pfn: spans_end, nr_nodes, nr_cpus: cpu_node.length, ...slots }
   const sys = create_sys(kernel, rows ? { ...shape, nr_pageblocks: rows.count } : shape, shared)
   sysctl_defaults(sys)

@@ -12,6 +12,7 @@ import type { Kernel } from '../mm/kernel.ts'
 import { memblock_alloc, memblock_phys_mem_size, memblock_reserve } from '../mm/memblock.ts'
 import { memblock_free_all } from '../mm/memblock_free.ts'
 import type { Sys } from '../mm/mmzone.ts'
+import type { ReclaimShape } from '../mm/reclaim_tables.ts'
 import { sysctl_names, sysctl_write } from '../mm/sysctl.ts'
 import type { VmShape } from '../mm/vm_tables.ts'
 import { type Capacity, type MachineLayout, setup_zones } from '../mm/zone_setup.ts'
@@ -31,8 +32,8 @@ export interface DescriptionBootOptions {
   readonly shared?: boolean
   /** Frames that can have bytes at a time (default 16384); every frame needs no more than one. */
   readonly framesWithBytes?: number
-  /** Room for processes; default: none. */
-  readonly processes?: VmShape
+  /** Room for processes and swap; default: none. */
+  readonly processes?: VmShape & ReclaimShape
   /** Room for other things, as in the shape; default: as there. */
   readonly capacity?: Capacity
 }

@@ -5,7 +5,7 @@ import type { FrameRange } from '../mm/memory_model.ts'
 import type { ZoneExtent } from '../mm/mm_init.ts'
 import { type Sys, WMARK_HIGH, WMARK_LOW, WMARK_MIN, WMARK_PROMO } from '../mm/mmzone.ts'
 import { hugepage_init, init_per_zone_wmark_min } from '../mm/page_alloc/setup.ts'
-import { type MachineLayout, setup_zones, touch_all_blocks } from '../mm/zone_setup.ts'
+import { type Capacity, type MachineLayout, setup_zones, touch_all_blocks } from '../mm/zone_setup.ts'
 import { cmdlineValue } from '../report/proc/cmdline.ts'
 import { systemRam } from '../report/proc/iomem.ts'
 import { sysVmNumbers } from '../report/proc/sys_vm.ts'
@@ -18,6 +18,8 @@ export interface SnapshotBootOptions {
   readonly kernel?: Kernel
   /** The image in a SharedArrayBuffer (default) or not. */
   readonly shared?: boolean
+  /** Room for processes, swap and bytes; default: none, and as in the shape. */
+  readonly capacity?: Capacity
 }
 
 /** A machine with the zones of a snapshot. Throws a RangeError where zoneinfo is missing or no profile fits. */
@@ -27,7 +29,7 @@ export function boot_zones_from_snapshot(snapshot: Snapshot, options: SnapshotBo
     throw new RangeError('a snapshot without zoneinfo has no zones to boot from')
   const kernel = options.kernel ?? kernelOfSnapshot(snapshot)
   const layout = layoutOfSnapshot(snapshot, zoneinfo, kernel)
-  const sys = setup_zones(layout, options.shared ?? true)
+  const sys = setup_zones(layout, options.shared ?? true, options.capacity ?? {})
   eachZone(sys, zoneinfo, (zone, facts) => {
     sys.zone.managed_pages[zone] = facts.pages.managed
     sys.zone.cma_pages[zone] = facts.pages.cma ?? 0

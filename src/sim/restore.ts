@@ -13,6 +13,7 @@ import {
 } from '../mm/mmzone.ts'
 import { add_to_free_list_tail } from '../mm/page_alloc/buddy.ts'
 import { NR_FREE_PAGES, NR_VM_ZONE_STAT_ITEMS } from '../mm/vmstat_item.ts'
+import type { Capacity } from '../mm/zone_setup.ts'
 import type { Snapshot } from '../report/snapshot.ts'
 import { boot_zones_from_snapshot } from './boot_snapshot.ts'
 import { type ListEvents, TOUCH_ALLOC, TOUCH_NONE, type TraceScan } from './replay/scan.ts'
@@ -27,6 +28,8 @@ export interface RestoreOptions {
   readonly kernel?: Kernel
   /** The image in a SharedArrayBuffer (default) or not. */
   readonly shared?: boolean
+  /** Room for processes, swap and bytes; default: none, and as in the shape. */
+  readonly capacity?: Capacity
   /** A first reading of the trace that begins at this state. */
   readonly scan?: TraceScan
   /** When physmap.tsv was read; `end`: the counts are of the end, too, and the start is what the trace shows. */

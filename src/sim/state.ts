@@ -83,6 +83,8 @@ export function forkSys(sys: Sys): Sys {
   const copy = attach_sys(sys.kernel, copy_buffer(sys.image, stateExtents(sys)))
   copy.reclaim = sys.reclaim
   copy.seams = sys.seams
+  copy.swap_stores = sys.swap_stores
+  copy.shrinkers = sys.shrinkers
   return copy
 }
 

@@ -49,12 +49,68 @@ export interface Probes {
   mm_compaction_isolate_migratepages?:
     | ((start_pfn: number, end_pfn: number, nr_scanned: number, nr_taken: number) => void)
     | undefined
+  mm_compaction_wakeup_kcompactd?: ((nid: number, order: number, highest_zoneidx: number) => void) | undefined
+  mm_compaction_kcompactd_wake?: ((nid: number, order: number, highest_zoneidx: number) => void) | undefined
+  mm_compaction_kcompactd_sleep?: ((nid: number) => void) | undefined
   mm_compaction_migratepages?: ((nr_migrated: number, nr_failed: number) => void) | undefined
   mm_vmscan_wakeup_kswapd?: ((nid: number, zid: number, order: number, gfp: number) => void) | undefined
   mm_vmscan_kswapd_wake?: ((nid: number, order: number) => void) | undefined
-  mm_vmscan_kswapd_sleep?: ((nid: number) => void) | undefined
   mm_vmscan_direct_reclaim_begin?: ((order: number, gfp: number) => void) | undefined
   mm_vmscan_direct_reclaim_end?: ((nr_reclaimed: number) => void) | undefined
+  mm_vmscan_lru_isolate?:
+    | ((
+        highest_zoneidx: number,
+        order: number,
+        nr_requested: number,
+        nr_scanned: number,
+        nr_skipped: number,
+        nr_taken: number,
+        lru: number,
+      ) => void)
+    | undefined
+  mm_vmscan_write_folio?: ((pfn: number, reclaim_flags: number) => void) | undefined
+  /** `file`: 1 = a list of files. */
+  mm_vmscan_lru_shrink_inactive?:
+    | ((
+        nid: number,
+        nr_scanned: number,
+        nr_reclaimed: number,
+        nr_dirty: number,
+        nr_writeback: number,
+        nr_congested: number,
+        nr_immediate: number,
+        nr_activate_anon: number,
+        nr_activate_file: number,
+        nr_ref_keep: number,
+        nr_unmap_fail: number,
+        priority: number,
+        file: number,
+      ) => void)
+    | undefined
+  mm_vmscan_lru_shrink_active?:
+    | ((
+        nid: number,
+        nr_taken: number,
+        nr_active: number,
+        nr_deactivated: number,
+        nr_referenced: number,
+        priority: number,
+        file: number,
+      ) => void)
+    | undefined
+  mm_vmscan_throttled?: ((nid: number, usec_timeout: number, usec_delayed: number, reason: number) => void) | undefined
+  mm_vmscan_kswapd_sleep?: ((nid: number) => void) | undefined
+  reclaim_retry_zone?:
+    | ((
+        zone: number,
+        order: number,
+        reclaimable: number,
+        available: number,
+        min_wmark: number,
+        no_progress_loops: number,
+        wmark_check: number,
+      ) => void)
+    | undefined
   mark_victim?: ((pid: number) => void) | undefined
 }
 

@@ -11,7 +11,7 @@ import {
   ALLOC_OOM,
   ALLOC_WMARK_MASK,
 } from '../gfp.ts'
-import { MIGRATE_HIGHATOMIC, MIGRATE_PCPTYPES, type Sys, WMARK_MIN } from '../mmzone.ts'
+import { MIGRATE_HIGHATOMIC, MIGRATE_PCPTYPES, type Sys, WMARK_HIGH, WMARK_MIN } from '../mmzone.ts'
 import { zone_page_state, zone_page_state_snapshot } from '../vmstat.ts'
 import { NR_FREE_CMA_PAGES, NR_FREE_PAGES, NR_VM_ZONE_STAT_ITEMS } from '../vmstat_item.ts'
 
@@ -28,6 +28,11 @@ const FREE: number = NR_FREE_PAGES
 /** A watermark with its boost, in pages. @kernel include/linux/mmzone.h:wmark_pages */
 export function wmark_pages(sys: Sys, zone: number, mark: number): number {
   return sys.zone.watermark[4 * zone + mark]! + sys.zone.watermark_boost[zone]!
+}
+
+/** The high watermark with its boost, in pages. @kernel include/linux/mmzone.h:high_wmark_pages */
+export function high_wmark_pages(sys: Sys, zone: number): number {
+  return wmark_pages(sys, zone, WMARK_HIGH)
 }
 
 /** Free pages that this request must not count. @kernel mm/page_alloc.c:__zone_watermark_unusable_free */

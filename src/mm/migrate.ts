@@ -1,0 +1,55 @@
+// Moving a page to another frame: its content, its flags, its place in caches and in all page tables.
+// Law: afterwards nothing knows the old frame but who isolated it; a page that is not moved is as before.
+import { PG, PG_swapcache } from './mm_types.ts'
+import type { Sys } from './mmzone.ts'
+import { folio_test_swapcache } from './page_io.ts'
+import { move_mappings } from './rmap_walk.ts'
+import { slot_row } from './swapfile_slots.ts'
+import { xa_store } from './xarray.ts'
+
+const KEPT: number =
+  PG.referenced |
+  PG.uptodate |
+  PG.dirty |
+  PG.active |
+  PG.workingset |
+  PG.swapbacked |
+  PG.mlocked |
+  PG.unevictable |
+  PG_swapcache |
+  PG.mappedtodisk |
+  PG.private
+
+/** Moves an isolated page into a frame that the caller owns; false = somebody uses it in another way, or it is being
+ * written. @kernel mm/migrate.c:migrate_folio */
+export function migrate_folio(sys: Sys, from: number, to: number): boolean {
+  const { flags, _refcount, _mapcount, mapping, index } = sys.page
+  if ((flags[from]! & (PG.locked | PG.writeback | PG.head | PG.tail)) !== 0) return false
+  const swapcache = folio_test_swapcache(sys, from)
+  const cached = swapcache || mapping[from]! > 0 ? 1 : 0
+  if (_refcount[from] !== 1 + cached + _mapcount[from]!) return false
+  move_mappings(sys, from, to)
+  if (swapcache) {
+    sys.swap_map.folio[slot_row(sys, sys.page.private[from]!)] = to + 1
+    sys.page.private[to] = sys.page.private[from]!
+    sys.page.private[from] = 0
+  } else if (cached === 1) xa_store(sys, mapping[from]!, index[from]!, to + 1)
+  _refcount[to]! += cached
+  _refcount[from]! -= cached
+  mapping[to] = mapping[from]!
+  index[to] = index[from]!
+  mapping[from] = 0
+  flags[to] = flags[to]! | (flags[from]! & KEPT)
+  flags[from] = flags[from]! & ~KEPT
+  move_bytes(sys, from, to)
+  return true
+}
+
+function move_bytes(sys: Sys, from: number, to: number): void {
+  const { data } = sys.page
+  const [kept, old] = [data[from]!, data[to]!]
+  data[to] = kept
+  data[from] = old
+  if (kept !== 0) sys.physmem_slot.pfn[kept - 1] = to
+  if (old !== 0) sys.physmem_slot.pfn[old - 1] = from
+}

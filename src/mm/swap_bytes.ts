@@ -1,0 +1,79 @@
+// Where the bytes of swapped pages are: in a byte store of the host (a sparse file), or, of areas without one, in the
+// image, in slots of physmem that no frame has. A page whose frame has no bytes is written as a hole.
+// Law: physmem_slot.pfn of a slot that swap_map.data names is -2 - its row.
+import type { Sys } from './mmzone.ts'
+import { frame_bytes, frame_bytes_for_write, release_frame_bytes } from './physmem.ts'
+
+/** Pages of a swap area on the host. It is not state: what it holds is outside of the image. */
+export interface SwapStore {
+  /** Bytes that it has now. */
+  size(): number
+  /** Reads a page; false = it cannot be read. */
+  read(offset: number, into: Uint8Array): boolean
+  /** Writes a page, null = a hole; false = it cannot be written. */
+  write(offset: number, bytes: Uint8Array | null): boolean
+}
+
+const store_of = (sys: Sys, area: number): SwapStore | undefined => sys.swap_stores[sys.swap_info.store[area]! - 1]
+
+/** Whether all bytes of a frame that has bytes are zeros. @kernel mm/page_io.c:is_folio_zero_filled */
+export function is_zero_filled(sys: Sys, pfn: number): boolean {
+  const at = frame_bytes(sys, pfn)
+  if (at < 0) return false
+  const words = sys.physmem_words
+  for (let word = at / 4; word < (at + sys.page_bytes) / 4; word++) if (words[word] !== 0) return false
+  return true
+}
+
+/** Copies a frame's bytes to a slot of an area; false = the device failed. @ours */
+export function write_slot(sys: Sys, area: number, offset: number, pfn: number): boolean {
+  const from = frame_bytes(sys, pfn)
+  const bytes = from < 0 ? null : sys.physmem.bytes.subarray(from, from + sys.page_bytes)
+  if (sys.swap_info.store[area] !== 0) return store_of(sys, area)?.write(offset, bytes) ?? false
+  const row = sys.swap_info.base[area]! + offset
+  forget_slot_bytes(sys, row)
+  if (bytes !== null) sys.swap_map.data[row] = copy_to_slot(sys, row, pfn)
+  return true
+}
+
+/** Takes a slot of physmem under the frame's name, copies, and gives it to the row of swap_map. */
+function copy_to_slot(sys: Sys, row: number, pfn: number): number {
+  const { data } = sys.page
+  const kept = data[pfn]!
+  data[pfn] = 0
+  const to = frame_bytes_for_write(sys, pfn)
+  const slot = data[pfn]!
+  data[pfn] = kept
+  sys.physmem.bytes.copyWithin(to, (kept - 1) * sys.page_bytes, kept * sys.page_bytes)
+  sys.physmem_slot.pfn[slot - 1] = -2 - row
+  return slot
+}
+
+/** Copies the bytes of a slot of an area to a frame; false = the device failed. @ours */
+export function read_slot(sys: Sys, area: number, offset: number, pfn: number): boolean {
+  const row = sys.swap_info.base[area]! + offset
+  if (sys.swap_info.store[area] !== 0) {
+    const store = store_of(sys, area)
+    if (store === undefined || (offset + 1) * sys.page_bytes > store.size()) return false
+    const to = frame_bytes_for_write(sys, pfn)
+    return store.read(offset, sys.physmem.bytes.subarray(to, to + sys.page_bytes))
+  }
+  const slot = sys.swap_map.data[row]!
+  if (slot === 0) release_frame_bytes(sys, pfn)
+  else {
+    const to = frame_bytes_for_write(sys, pfn)
+    sys.physmem.bytes.copyWithin(to, (slot - 1) * sys.page_bytes, slot * sys.page_bytes)
+  }
+  return true
+}
+
+/** Forgets what the image holds of a slot. @ours */
+export function forget_slot_bytes(sys: Sys, row: number): void {
+  const slot = sys.swap_map.data[row]!
+  if (slot === 0) return
+  const { unused } = sys.physmem_state
+  sys.physmem.bytes.fill(0, (slot - 1) * sys.page_bytes, slot * sys.page_bytes)
+  sys.physmem_slot.pfn[slot - 1] = unused[0]!
+  unused[0] = slot
+  sys.swap_map.data[row] = 0
+}
