@@ -14,6 +14,7 @@ import { kmemleakKind } from './kmemleak.ts'
 import { mempolicyKind } from './mempolicy.ts'
 import { mempoolKind } from './mempool.ts'
 import { pageTablesKind } from './page_tables.ts'
+import { reclaimKind } from './reclaim.ts'
 import { slabKind } from './slab.ts'
 import { slabGeometryKind } from './slab_geometry.ts'
 import { slabSysfsKind } from './slab_sysfs.ts'
@@ -56,4 +57,5 @@ export const verifyKinds: readonly VerifyKind[] = [
   ...explainKinds,
   cowKind,
   cowMemoryKind,
+  reclaimKind,
 ]
