@@ -1,6 +1,8 @@
 // `mmtwin explain`: why requests in a kernel log failed, or who was killed and why, as text or as JSON.
 import { type Command, InvalidArgumentError } from 'commander'
 import type { ExplainedPart } from '../node/explain_html/index.ts'
+import type { Explained } from '../report/explain/explain_report.ts'
+import { parseWhatIf, type WhatIfSettings } from '../sim/what_if/settings.ts'
 import { print, printJson } from './output.ts'
 import { oneLine, outputColumns, wrapped } from './text.ts'
 
@@ -10,7 +12,11 @@ Examples:
   $ mmtwin explain /var/log/kern.log.1.gz --json
   $ mmtwin explain oom.txt --verbose
   $ mmtwin explain oom.txt --html oom.html
+  $ mmtwin explain oom.txt --set vm.min_free_kbytes=8192 --set order=0
   $ mmtwin explain --live --gfp GFP_ATOMIC --order 3
+
+--set asks what another setting would have changed: vm.min_free_kbytes, vm.watermark_scale_factor,
+vm.lowmem_reserve_ratio, order, gfp, swap, memory (+512M or a new total), memory.max of the cgroup.
 
 --json prints { "reports": [ { "line", "kind", "reason", "failing", "zones", "victim", "explanation", … } ],
 "diagnostics": [ { "line", "message" } ] }; docs/explain.md tells of each. Exit 1 where the log has no report.`
@@ -22,6 +28,7 @@ interface Options {
   readonly html?: string
   readonly json?: boolean
   readonly verbose?: boolean
+  readonly set?: WhatIfSettings
 }
 
 /** Adds the command `explain` to the program. */
@@ -30,6 +37,7 @@ export function registerExplain(program: Command): void {
     .command('explain')
     .description('why memory ran out: OOM kills and allocation failures in a kernel log, with the numbers that decided')
     .argument('[file]', 'text of a kernel log, plain or packed; - for standard input')
+    .option('-s, --set <settings>', 'what if NAME=VALUE[,NAME=VALUE…] had been set; given again, more', collect)
     .option('-v, --verbose', 'every sentence, and the score of every process')
     .option('--live', 'instead of a log: would a request succeed on this machine now, and how much is missing?')
     .option('--gfp <mask>', 'with --live: the mask, as GFP_ATOMIC|__GFP_NOWARN (GFP_KERNEL)')
@@ -41,6 +49,10 @@ export function registerExplain(program: Command): void {
     .option('--json', 'print one JSON object')
     .addHelpText('after', EXAMPLES)
     .action(explain)
+}
+
+function collect(text: string, before: WhatIfSettings | undefined): WhatIfSettings {
+  return { ...before, ...parseWhatIf(text) }
 }
 
 type Found = Awaited<ReturnType<typeof import('../node/explain_input.ts').explainInput>>
@@ -55,6 +67,8 @@ async function explain(file: string | undefined, options: Options): Promise<void
   const alone = options.live && options.html === undefined
   if ((file === undefined) !== (options.live === true) || (options.live && !alone))
     throw new UserError('explain takes a log or --live, one of the two, and --html only with a log')
+  if (options.live && options.set !== undefined)
+    throw new UserError('--set goes with a log; --live has --gfp and --order')
   if (!options.live && (options.gfp !== undefined || options.order !== undefined))
     throw new UserError('--gfp and --order go with --live; --set gfp=… asks the same of a log')
   if (file === undefined) await explainNow(options)
@@ -74,12 +88,14 @@ async function explainNow({ gfp = 'GFP_KERNEL', order = 0, json }: Options): Pro
 
 async function explainLog(file: string, options: Options): Promise<void> {
   const { reportText } = await import('./explain_text.ts')
+  const asked = await withSettings(options.set)
   const answers: unknown[] = []
   const parts: ExplainedPart[] = []
   let count = 0
   if (options.html !== undefined) (await import('../node/write_file.ts')).checkWritable(options.html)
-  const found = await readWithProgress(file, (explained, own) => {
+  const found = await readWithProgress(file, (plain, own) => {
     count++
+    const explained = asked(plain)
     if (options.html !== undefined) parts.push({ explained, ...own })
     if (options.json) answers.push(explained.answer)
     else print(`${count > 1 ? '\n' : ''}${reportText(explained, outputColumns(), options.verbose === true)}`)
@@ -88,6 +104,13 @@ async function explainLog(file: string, options: Options): Promise<void> {
   else tellDiagnostics(found)
   if (count === 0) tellNothing(file, found)
   else if (options.html !== undefined) await writeHtml(options.html, file, parts, found)
+}
+
+/** Adds the answers to what-ifs. */
+async function withSettings(set: WhatIfSettings | undefined): Promise<(explained: Explained) => Explained> {
+  if (set === undefined) return explained => explained
+  const { withWhatIf } = await import('../sim/explain.ts')
+  return explained => ({ ...explained, answer: withWhatIf(explained, set) })
 }
 
 async function writeHtml(path: string, file: string, parts: readonly ExplainedPart[], found: Found): Promise<void> {

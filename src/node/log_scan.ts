@@ -4,31 +4,38 @@
 
 /** Words of which every report has at least one, none shorter than `STEP`. */
 const NEEDLES: readonly Uint8Array[] = [
-  'oom-killer:',
-  'allocation failure',
+  'invoked oom-killer',
+  'oom-killer: gfp_mask',
+  'page allocation failure',
+  'allocation failure: ',
   'allocation stalls',
-  'Mem-Info:',
-  'Mem-info:',
-  'Killed process',
-  'kill process ',
-  'vmalloc error',
-  'vmap allocation',
+  'vmalloc error: size',
+  'vmap allocation for size',
   'Unable to allocate memory on',
-  'Show Memory',
-  'Manual OOM',
-  'lowmem_reserve[',
+  'SysRq : Show Memory',
+  'sysrq: Show Memory',
+  'Manual OOM execution',
+  'inactive_anon:',
+  'lowmem_reserve[]:',
   'protections[]:',
+  'all_unreclaimable',
+  'Swap cache: add',
+  'oom_score_adj name',
   'oom-kill:constraint',
-  'active_anon:',
+  'Out of memory: Kill',
+  'Out of Memory: Kill',
+  'Memory cgroup out of memory',
+  'killed as a result of limit of',
 ].map(text => Buffer.from(text, 'latin1'))
 
-const STEP = 9
-/** How far a search may jump for the two bytes at its end: 0 = a word may end here. */
-const JUMP = new Uint8Array(65536).fill(STEP - 1)
+const STEP = 14
+/** How far a search may jump for the three bytes at its end: 0 = a word may end here. Small enough for the processor's
+ * first cache: triples share entries, which costs jumps and nothing else. */
+const JUMP = new Uint8Array(8192).fill(STEP - 2)
 for (const needle of NEEDLES)
-  for (let at = 0; at + 1 < STEP; at++) {
-    const pair = needle[at]! | (needle[at + 1]! << 8)
-    JUMP[pair] = Math.min(JUMP[pair]!, STEP - 2 - at)
+  for (let at = 2; at < STEP; at++) {
+    const triple = ((needle[at - 2]! << 6) ^ (needle[at - 1]! << 3) ^ needle[at]!) & 8191
+    JUMP[triple] = Math.min(JUMP[triple]!, STEP - 1 - at)
   }
 
 function matchesAt(bytes: Uint8Array, start: number): boolean {
@@ -46,7 +53,7 @@ export function findWord(bytes: Uint8Array, from: number): number {
   const { length } = bytes
   let at = Math.max(0, from) + STEP - 1
   while (at < length) {
-    const step = jump[bytes[at - 1]! | (bytes[at]! << 8)]!
+    const step = jump[((bytes[at - 2]! << 6) ^ (bytes[at - 1]! << 3) ^ bytes[at]!) & 8191]!
     if (step !== 0) at += step
     else {
       if (matchesAt(bytes, at - STEP + 1)) return at - STEP + 1
@@ -61,16 +68,19 @@ export function countNewlines(bytes: Uint8Array, from: number, to: number): numb
   let count = 0
   let at = from
   while (at < to && ((bytes.byteOffset + at) & 3) !== 0) if (bytes[at++] === 10) count++
+  if (at === to) return count
   const words = new Int32Array(bytes.buffer, bytes.byteOffset + at, (to - at) >> 2)
   for (let word = 0; word < words.length; ) {
-    // Each byte of `sum` counts one of the four columns: it must not pass 255.
     const end = Math.min(words.length, word + 255)
-    let sum = 0
+    const before = word
+    // Each byte of `other` counts the bytes of one column that are none: it must not pass 255.
+    let other = 0
     for (; word < end; word++) {
       const x = words[word]! ^ 0x0a0a0a0a
-      sum += (~(((x & 0x7f7f7f7f) + 0x7f7f7f7f) | x | 0x7f7f7f7f) >>> 7) | 0
+      other = (other + (((((x & 0x7f7f7f7f) + 0x7f7f7f7f) | x) >>> 7) & 0x01010101)) | 0
     }
-    count += (sum & 255) + ((sum >>> 8) & 255) + ((sum >>> 16) & 255) + (sum >>> 24)
+    const sum = (other & 255) + ((other >>> 8) & 255) + ((other >>> 16) & 255) + (other >>> 24)
+    count += 4 * (word - before) - sum
   }
   for (at += words.length * 4; at < to; at++) if (bytes[at] === 10) count++
   return count
@@ -78,28 +88,38 @@ export function countNewlines(bytes: Uint8Array, from: number, to: number): numb
 
 /** What stands before a find and may belong to its report: a wrapped head, a note. */
 const BEFORE = 8 << 10
-/** Without a find for so long, a report is over. */
-const AFTER = 64 << 10
+/** Without a find for so long, a report is over: a call trace is shorter. */
+const AFTER = 24 << 10
+/** The same behind the header of the process table, whose rows have no word that is always the same. */
+const AFTER_HEADER = 1 << 20
+const HEADER = 'o'.charCodeAt(0)
+const HEADER_AT = 'oom_score_adj n'.length - 1
 /** A longer part is cut; its reports up to there are whole, but one. */
 const LONGEST_PART = 16 << 20
 const LONGEST_WORD = Math.max(...NEEDLES.map(({ length }) => length))
 
+/** How far behind a find the next one may be. */
+function after(bytes: Uint8Array, find: number): number {
+  return bytes[find] === HEADER && bytes[find + HEADER_AT] === 'n'.charCodeAt(0) ? AFTER_HEADER : AFTER
+}
+
 /** Takes a log piece by piece and gives out the parts that may hold reports. */
 export class LogScan {
   readonly #onPart: (text: string, firstLine: number) => void
+  /** Searching: the last bytes that went by. Collecting: the part so far. */
   #held: Uint8Array = new Uint8Array(0)
   /** Number of the first line in `#held`. */
   #line = 1
   /** Place of the last find in `#held`; -1 = searching. */
   #last = -1
-  #from = 0
 
   constructor(onPart: (text: string, firstLine: number) => void) {
     this.#onPart = onPart
   }
 
   take(piece: Uint8Array): void {
-    this.#held = this.#held.length === 0 ? piece : Buffer.concat([this.#held, piece])
+    if (this.#last < 0 && this.#passes(piece)) return
+    this.#held = Buffer.concat([this.#held, piece])
     while (this.#last < 0 ? this.#search() : this.#collect(false));
     // The piece is valid until this call returns; a Buffer's slice would be a view of it.
     this.#held = new Uint8Array(this.#held)
@@ -109,17 +129,27 @@ export class LogScan {
     while (this.#last < 0 ? this.#search() : this.#collect(true));
   }
 
+  /** Whether a piece and its seam with what went by hold no word: then it is only counted. */
+  #passes(piece: Uint8Array): boolean {
+    const seam = Buffer.concat([this.#held.subarray(-LONGEST_WORD), piece.subarray(0, LONGEST_WORD)])
+    if (piece.length < BEFORE || findWord(seam, 0) >= 0 || findWord(piece, 0) >= 0) return false
+    this.#drop(this.#held.length)
+    this.#held = piece
+    this.#drop(this.#lineStart(piece.length - BEFORE))
+    this.#held = new Uint8Array(this.#held)
+    return true
+  }
+
   /** Looks for the next part; false = none in what is held. */
   #search(): boolean {
-    const found = findWord(this.#held, this.#from)
+    const found = findWord(this.#held, 0)
     if (found < 0) {
       this.#drop(this.#lineStart(this.#held.length - BEFORE))
-      this.#from = Math.max(0, this.#held.length - LONGEST_WORD)
       return false
     }
-    const start = this.#lineStart(Math.max(found - BEFORE, 0))
-    this.#drop(Math.min(start, found))
-    this.#last = found - Math.min(start, found)
+    const start = Math.min(this.#lineStart(Math.max(found - BEFORE, 0)), found)
+    this.#drop(start)
+    this.#last = found - start
     return true
   }
 
@@ -128,21 +158,21 @@ export class LogScan {
     const bytes = this.#held
     for (;;) {
       const next = findWord(bytes, this.#last + 1)
-      if (next < 0 || next - this.#last > AFTER) break
+      if (next < 0 || next - this.#last > after(bytes, this.#last)) break
       this.#last = next
     }
-    const over = bytes.length - this.#last > AFTER
+    const longest = after(bytes, this.#last)
+    const over = bytes.length - this.#last > longest
     if (!over && !atEnd && bytes.length < LONGEST_PART) return false
-    const end = over ? this.#lineStart(this.#last + AFTER) : bytes.length
+    const end = over ? this.#lineStart(this.#last + longest) : bytes.length
     const part = bytes.subarray(0, Math.max(end, this.#last + LONGEST_WORD))
     this.#onPart(new TextDecoder().decode(part), this.#line)
     this.#drop(part.length)
     this.#last = -1
-    this.#from = 0
     return this.#held.length > 0
   }
 
-  /** The beginning of the first line at or behind `at`; `at` itself where no line begins soon. */
+  /** The beginning of the first line at or behind `at`; `at` itself where no line begins any more. */
   #lineStart(at: number): number {
     if (at <= 0) return 0
     const newline = this.#held.indexOf(10, at - 1)

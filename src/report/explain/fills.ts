@@ -28,12 +28,16 @@ class Summing {
   readonly found = new Map<FillCode, Fill>()
   /** The zones are all that the machine has, or all but high memory. */
   readonly whole: boolean
+  /** They are all zones of their nodes, high memory included. */
+  readonly wholeNodes: boolean
 
   constructor(facts: ReportFacts, scope: Scope, layout: Layout) {
     this.facts = facts
     this.zones = scope.zones
     this.pageKB = (layout.pageSize ?? 4096) / 1024
     const normal = layout.kernel.zones.indexOf('Normal')
+    const top = layout.highmem ? layout.index('HighMem') : normal
+    this.wholeNodes = scope.missing === null && scope.highest >= top
     this.whole = scope.nodes === null && scope.missing === null && scope.highest >= normal
   }
 
@@ -85,6 +89,7 @@ class Summing {
 function shared(sums: Summing): number | null {
   const byZone = sums.zoneSum(['shmem'])
   if (byZone !== null) return sums.put('shmem', byZone, sums.zoneLines())
+  if (!sums.wholeNodes) return null
   const nodes = [...new Set(sums.zones.map(({ node }) => node))].map(node => sums.facts.nodes.get(node))
   if (nodes.length > 0 && nodes.every(node => node?.kb.has('shmem')))
     return sums.put(

@@ -54,12 +54,13 @@ const COUNTER_NAMES = new Set(
 /** Rows of memory.stat that kernels print below "Memory cgroup stats". Others are new ones, which are read alike. */
 const STAT_ROW = /^[a-z][a-z0-9_]{2,40} \d{1,16}$/
 
-/** Most telling first; each decides by the line's beginning. */
-const RULES: readonly (readonly [LineKind, RegExp])[] = [
-  ['oom-head', /^(?:.{1,120}? invoked )?oom-killer:\s*(?:gfp_mask=(?:0x[0-9a-f]*|\d+)|$)/],
-  ['alloc-head', /^.{1,120}?: page allocation failure[.:]\s*(?:order:\s*\d|$)/],
-  ['stall-head', /^.{1,120}?: page allocation stalls for \d+/],
-  ['vmalloc-head', /^.{1,120}?: vmalloc(?: error: size \d|: allocation failure)/],
+/** Most telling first; each decides by the line's beginning. Where that may be anything, a word that must be there is
+ * looked for before. */
+const RULES: readonly (readonly [LineKind, RegExp, string?])[] = [
+  ['oom-head', /^(?:.{1,120}? invoked )?oom-killer:\s*(?:gfp_mask=(?:0x[0-9a-f]*|\d+)|$)/, 'oom-killer:'],
+  ['alloc-head', /^.{1,120}?: page allocation failure[.:]\s*(?:order:\s*\d|$)/, ': page alloc'],
+  ['stall-head', /^.{1,120}?: page allocation stalls for \d+/, ': page alloc'],
+  ['vmalloc-head', /^.{1,120}?: vmalloc(?: error: size \d|: allocation failure)/, ': vmalloc'],
   [
     'vmap-note',
     /^(?:vmap allocation for size \d+ failed|vmalloc(?:_node_range)? (?:for )?size \d+ (?:allocation )?fail|allocation failed: out of vmalloc space)/,
@@ -79,7 +80,7 @@ const RULES: readonly (readonly [LineKind, RegExp])[] = [
   ['pages', /^\d+ (?:pages (?:of )?(?:RAM|HIGHMEM|HighMem\S*|reserved)|reserved pages)\b/],
   ['known', /^\d+ (?:total pagecache pages|pages (?:in swap cache|cma reserved|hwpoisoned|shared|swap cached))/],
   ['known', /^(?:Swap cache(?: stats)?: add|Tasks state \(memory values)/],
-  ['cpuset', /^.{1,64}? cpuset=\S+ mems_allowed=[\d,-]+/],
+  ['cpuset', /^.{1,64}? cpuset=\S+ mems_allowed=[\d,-]+/, ' cpuset='],
   ['slab-table', /^Unreclaimable slab info:/],
   ['known', /^Name\s+Used\s+Total/],
   ['slab-row', /^\S+\s+\d+KB\s+\d+KB$/],
@@ -108,7 +109,8 @@ const RULES: readonly (readonly [LineKind, RegExp])[] = [
 /** What `text` is; null for a line that says nothing about memory. */
 export function kindOf(text: string): LineKind | null {
   const line = text.trimStart()
-  for (const [kind, rule] of RULES) if (rule.test(line)) return kind
+  for (const [kind, rule, word] of RULES)
+    if ((word === undefined || line.includes(word)) && rule.test(line)) return kind
   return isCounters(line) ? 'counters' : null
 }
 

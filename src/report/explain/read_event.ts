@@ -9,7 +9,7 @@ export function readHead({ text, line }: KernelLine, facts: ReportFacts): void {
   const [, number, words = ''] = /(?:gfp_mask|mode)[=:]\s*(0x[0-9a-f]+|\d+)(?:\(([^)]*)\)?)?/i.exec(text) ?? []
   // A mask that is cut says nothing, but its words may be whole.
   if (number !== undefined) facts.gfp ??= { value: { number, words: words.replace(/\s+/g, '') }, line }
-  const [, order] = /\border[=:]\s*(-?\d+)/.exec(text) ?? []
+  const [, order] = /\border[=:]\s*(-?\d{1,2})(?!\d)/.exec(text) ?? []
   if (order !== undefined) facts.order ??= { value: Number(order) || 0, line }
   const [, nodemask] = /nodemask=(\(null\)|[\d,-]*\d)/.exec(text) ?? []
   if (nodemask !== undefined) facts.nodemask ??= { value: nodemask, line }

@@ -15,7 +15,7 @@ function zoneOf(text: string): { node: number; name: string; rest: string } {
 /** `free:832kB min:144kB …`: sizes by name, the first of each name. */
 function sizes(text: string): Map<string, number> {
   const found = new Map<string, number>()
-  for (const [, name, value] of text.matchAll(/([\w()]+):\s?(\d+)(?:kB|KB)(?=\s|$)/g))
+  for (const [, name, value] of text.matchAll(/([\w()]+):\s?(\d{1,13})(?:kB|KB)(?=\s|$)/g))
     if (!found.has(name!)) found.set(name!, Number(value))
   return found
 }
@@ -36,7 +36,7 @@ export function readBlocks({ text, line }: KernelLine): BlockFacts | null {
   const counts: number[] = []
   const types: string[] = []
   let unit = 0
-  for (const [, count, size, letters] of rest.matchAll(/(\d+)\*(\d+)kB(?:\s\(([A-Z]+)\))?(?=\s|$)/g)) {
+  for (const [, count, size, letters] of rest.matchAll(/(\d{1,9})\*(\d{1,9})kB(?:\s\(([A-Z]+)\))?(?=\s|$)/g)) {
     unit ||= Number(size) * 1024
     // A line from which pieces are missing says nothing about the orders behind.
     if (Number(size) * 1024 !== unit * 2 ** counts.length) break
@@ -55,7 +55,7 @@ export function readReserve({ text, line }: KernelLine): Fact<readonly number[]>
 }
 
 export function readCounters({ text, line }: KernelLine, into: Map<string, Fact>): void {
-  for (const [, name, value] of text.matchAll(/(\w+):(\d+)(?=\s|$)/g)) {
+  for (const [, name, value] of text.matchAll(/(\w+):(\d{1,13})(?=\s|$)/g)) {
     const key = name!.toLowerCase()
     if (!into.has(key)) into.set(key, { value: Number(value), line })
   }

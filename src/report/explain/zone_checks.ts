@@ -64,7 +64,25 @@ export function highestIndex(layout: Layout, bits: number): number {
   return gfp_zone({ kernel: layout.kernel } as Sys, bits)
 }
 
-/** A machine that has the zones of a report, and nothing else. */
+/** One machine for each kernel and count of nodes; a report after the other is put into it. */
+const machines = new Map<string, Sys>()
+
+/** A machine whose zones are empty. */
+function emptyMachine(kernel: Layout['kernel'], nr_nodes: number): Sys {
+  const key = `${kernel.name}/${nr_nodes}`
+  const known = machines.get(key)
+  if (known) {
+    for (const table of [known.zone, known.zone_stat, known.free_mask])
+      for (const column of Object.values(table)) column.fill(0)
+    return known
+  }
+  const few = { nr_physmem_slots: 1, nr_kmem_caches: 1, nr_vmap_areas: 1, nr_mempools: 1, nr_mempool_elements: 1 }
+  const made = create_sys(kernel, { max_pfn: 1, nr_nodes, nr_cpus: 1, ...few }, false)
+  machines.set(key, made)
+  return made
+}
+
+/** A machine that has the zones of a report, and nothing else. Law: all checks are made before the next one is. */
 export class ReportedZones {
   readonly #sys: Sys
   readonly #facts: ReportFacts
@@ -77,20 +95,7 @@ export class ReportedZones {
     this.#layout = layout
     this.#nodes = [...new Set(facts.zones.map(({ node }) => node))]
     this.pageSize = layout.pageSize ?? 4096
-    this.#sys = create_sys(
-      layout.kernel,
-      {
-        max_pfn: 1,
-        nr_nodes: Math.max(1, this.#nodes.length),
-        nr_cpus: 1,
-        nr_physmem_slots: 1,
-        nr_kmem_caches: 1,
-        nr_vmap_areas: 1,
-        nr_mempools: 1,
-        nr_mempool_elements: 1,
-      },
-      false,
-    )
+    this.#sys = emptyMachine(layout.kernel, Math.max(1, this.#nodes.length))
     for (const zone of facts.zones) this.#fill(zone)
   }
 
