@@ -13,8 +13,8 @@ const CUTS = [
   [/^ *if \(sys\.debug_kmemleak.*\n(?: *for \(.*\n)? *kmemleak_\w+\(.*\);$/gm, ';'],
   [/^ *kasan_\w+\(.*\);$/gm, ';'],
   [/if \((kasan_(?:enabled|kfree_large)\()/g, 'if (false && $1'],
-  [/!(kasan_(?:check_byte|keeps)\(sys, cache, object\)|kasan_check_byte\(sys, object\))/g, '!(true || $1)'],
-  [/if \((kasan_keeps\()/g, 'if (false && $1'],
+  [/!(kasan_keeps\(.*?\))\)/g, '!(false && $1))'],
+  [/!(kasan_check_byte\(.*?\))\)/g, '!(true || $1))'],
 ]
 
 /** A copy of the compiled twin without hooks; its path. */
