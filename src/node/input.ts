@@ -52,7 +52,7 @@ export async function readInput(
   onBytes: (bytes: Uint8Array) => void,
   options: InputOptions = {},
 ): Promise<InputSummary> {
-  const counter = { read: 0, bytes: 0 }
+  const counter: Counter = { read: 0, bytes: 0, reuse: false }
   const give = (bytes: Uint8Array): void => {
     counter.bytes += bytes.length
     onBytes(bytes)
@@ -61,10 +61,12 @@ export async function readInput(
   const first = await firstPiece(pieces)
   const packing = packingOf(first)
   const all = chain(first, pieces)
+  // Who unpacks may hold several pieces; else one buffer serves for all, or garbage would pile up with the file's length.
+  counter.reuse = packing === 'plain'
   if (packing === 'plain') for await (const piece of all) give(piece)
   else if (packing === 'gzip') await unpackGzip(file, all, give, counter)
   else await unpackZstd(file, all, give, counter)
-  return { packing, ...counter }
+  return { packing, read: counter.read, bytes: counter.bytes }
 }
 
 /** Reads a whole input into memory. @throws InputError also where it is larger than `limit` bytes (default 256 MiB) */
@@ -225,6 +227,8 @@ function systemError(file: string, error: unknown): unknown {
 interface Counter {
   read: number
   bytes: number
+  /** A piece is done with when the next one is asked for. */
+  reuse: boolean
 }
 
 /** The file in pieces of 1 MiB, read synchronously; between pieces others get a turn. */
@@ -233,14 +237,16 @@ async function* filePieces(file: string, counter: Counter, options: InputOptions
   try {
     const stat = fstatSync(fd)
     const total = stat.isFile() && stat.size > 0 ? stat.size : Number.NaN
+    let buffer = new Uint8Array(CHUNK)
     for (;;) {
       options.signal?.throwIfAborted()
-      const piece = readPiece(file, fd)
+      const piece = readPiece(file, fd, buffer)
       if (piece.length === 0) return
       counter.read += piece.length
       options.onProgress?.(counter.read, total)
       yield piece
       await turn()
+      if (!counter.reuse) buffer = new Uint8Array(CHUNK)
     }
   } finally {
     closeSync(fd)
@@ -248,8 +254,7 @@ async function* filePieces(file: string, counter: Counter, options: InputOptions
 }
 
 /** The next piece at the file's own position, so that pipes and /proc files work. */
-function readPiece(file: string, fd: number): Uint8Array {
-  const bytes = new Uint8Array(CHUNK)
+function readPiece(file: string, fd: number, bytes: Uint8Array): Uint8Array {
   let done = 0
   try {
     while (done < CHUNK) {
