@@ -69,6 +69,11 @@ export async function readInput(
   return { packing, read: counter.read, bytes: counter.bytes }
 }
 
+/** Says what keeps a file from being read, before anything else is asked. @throws InputError */
+export function expectReadable(file: string): void {
+  closeSync(openFile(file))
+}
+
 /** Reads a whole input into memory. @throws InputError also where it is larger than `limit` bytes (default 256 MiB) */
 export async function readWhole(file: string, limit: number = 1 << 28): Promise<Uint8Array> {
   const pieces: Uint8Array[] = []

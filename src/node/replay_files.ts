@@ -13,7 +13,8 @@ import type { Settings } from '../sim/replay/settings.ts'
 import { createSlabReplay, createSlabScan } from '../sim/replay/slab_replay.ts'
 import type { SlabScan } from '../sim/replay/slab_scan.ts'
 import { createReplay, createScan, type ReplayReport, type ReplayStates } from '../sim/replay.ts'
-import type { EventBatch } from '../trace/batch.ts'
+import type { EventBatch, TraceDiagnostic } from '../trace/batch.ts'
+import { expectReadable } from './input.ts'
 import { readDescription } from './machine_file.ts'
 import { holdsFile, readMachineDirs, sharedFolders } from './snapshot_dir.ts'
 import { readTrace } from './trace_input.ts'
@@ -36,6 +37,7 @@ export interface ReplayFilesOptions {
 
 /** Replays a recorded trace. @throws UserError, InputError, SnapshotDirError: one sentence that names the file */
 export async function replayTrace(trace: string, options: ReplayFilesOptions = {}): Promise<ReplayReport> {
+  if (trace !== '-') expectReadable(trace)
   const start = startOf(trace, options.machine)
   const scans = trace === '-' ? null : await scanTrace(trace, start, options)
   if (scans && scans.pages.snapshots === 0 && options.machine === undefined && start.states.before === null)
@@ -92,7 +94,7 @@ async function replayScanned(
     ...(signal ? { signal } : {}),
   })
   const report = replay.finish()
-  if (report.replayed === 0) throw new UserError(`${traceName(trace)}: no event between the captured states`)
+  if (report.replayed === 0) throw nothingReplayed(trace, summary.first[0])
   out?.finish(replay.machine)
   const { count, first } = report.diagnostics
   const all = [...summary.first.map(({ line, message }) => ({ line, message })), ...first]
@@ -107,6 +109,12 @@ async function replayScanned(
 interface Scans {
   readonly pages: TraceScan
   readonly slabs: SlabScan | null
+}
+
+/** What was not understood first is the likely reason. */
+function nothingReplayed(trace: string, first: TraceDiagnostic | undefined): UserError {
+  const why = first ? `; line ${first.line}: ${first.message}` : ''
+  return new UserError(`${traceName(trace)}: no event between the captured states${why}`)
 }
 
 async function scanTrace(

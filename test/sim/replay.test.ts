@@ -1,5 +1,5 @@
 // Replays of recorded traces: the followed machine arrives at the recorded end, the predicting one names the frames.
-import { copyFileSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -57,6 +57,23 @@ it('says in a sentence that a trace has no captured states', async () => {
   try {
     copyFileSync(BUNDLED, join(folder, 'trace.txt.gz'))
     await expect(replayTrace(join(folder, 'trace.txt.gz'))).rejects.toThrow(/without captured states/)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})
+
+it('says that a file is not there, or is a folder, before it asks for states', async () => {
+  await expect(replayTrace('/nothing/here')).rejects.toThrow('/nothing/here: there is no such file')
+  await expect(replayTrace(join(BUNDLED, '..'))).rejects.toThrow(/is a directory, not a file/)
+})
+
+it('names the line that left nothing to replay', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'mmtwin-test-'))
+  try {
+    const trace = join(folder, 'long.txt')
+    writeFileSync(trace, `# tracer: nop\n${'a'.repeat(1 << 20)}\n`)
+    const replaying = replayTrace(trace, { machine: join(BUNDLED, '../before') })
+    await expect(replaying).rejects.toThrow(/long\.txt: .*line 2/)
   } finally {
     rmSync(folder, { recursive: true })
   }

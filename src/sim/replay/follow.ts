@@ -32,7 +32,7 @@ const TAKEN_DIRECTLY = 1
 const CHOSEN = 1
 const BY_INTERRUPT = 2
 // More blocks that one call takes from a list without an event are taken for a wrong order of the list.
-const MOST_SILENT = 1024
+const MOST_SILENT = 256
 
 /** What of the start is a guess: 1 for each frame that waits on a list, or is free, because one must be somewhere. */
 export interface Guesses {

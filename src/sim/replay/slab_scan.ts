@@ -47,11 +47,13 @@ export class SlabScanner {
   #grown: { row: number; at: number }[] = []
   #fresh = false
   readonly #votes: Map<number, number> = new Map()
-  /** By frame: ordinal + 1 of the event that allocated its block, and the block's first frame. */
-  readonly #blockAt: Map<number, number> = new Map()
-  #slabAllocs: number[] = []
+  /** By frame: ordinal + 1 of the event that allocated its block; 0 = none did. */
+  readonly #blockAt: Float64Array
+  #slabAllocs: Set<number> = new Set()
   #masked: number[] = []
-  #lastPage: { pfn: number; order: number } | null = null
+  /** The block that was allocated last, if no object came since; -1 = none. */
+  #lastPage = -1
+  #lastOrder = 0
   #ordinal = 0
   #count = 0
   #begun = false
@@ -66,6 +68,7 @@ export class SlabScanner {
     const gfp = kernel.gfp
     this.#plain = kernel.BITS_PER_LONG === 64 ? kernel.PAGE_OFFSET - 2 ** 64 : kernel.PAGE_OFFSET
     this.#plainEnd = this.#plain + frames * pageSize
+    this.#blockAt = new Float64Array(frames)
     this.#caches = caches
     this.#gfp = gfp
     this.#pageSize = pageSize
@@ -98,18 +101,21 @@ export class SlabScanner {
     this.#cpu = new Numbers()
     this.#when = new Numbers()
     this.#grown = []
-    this.#blockAt.clear()
-    this.#slabAllocs = []
+    this.#blockAt.fill(0)
+    this.#slabAllocs = new Set()
     this.#masked = []
     this.#count = 0
   }
 
   #page(batch: EventBatch, row: number): void {
-    const [pfn, order] = [batch.a[row]!, batch.b[row]!]
-    this.#lastPage = null
-    if (!(pfn > 0 && order >= 0 && order < 4)) return
-    this.#lastPage = { pfn, order }
-    for (let frame = pfn; frame < pfn + 2 ** order; frame++) this.#blockAt.set(frame, this.#ordinal + 1)
+    const pfn = batch.a[row]!
+    const order = batch.b[row]!
+    this.#lastPage = -1
+    if (!(pfn > 0 && order >= 0 && order < 4 && pfn + (1 << order) <= this.#blockAt.length)) return
+    this.#lastPage = pfn
+    this.#lastOrder = order
+    const end = pfn + (1 << order)
+    for (let frame = pfn; frame < end; frame++) this.#blockAt[frame] = this.#ordinal + 1
     const mask = this.#events!.maskOf(batch, row)
     const slab = __GFP_NOWARN | __GFP_NORETRY
     this.#fresh = (mask & slab) === slab
@@ -156,11 +162,11 @@ export class SlabScanner {
   /** An object of pages that were allocated just before tells where the direct map begins. */
   #seeBase(pointer: number): void {
     const page = this.#lastPage
-    this.#lastPage = null
-    if (page === null) return
-    const base = pointer - page.pfn * this.#pageSize
+    this.#lastPage = -1
+    if (page < 0) return
+    const base = pointer - page * this.#pageSize
     const inside = base - Math.floor(base / REGION) * REGION
-    if (inside < this.#pageSize * 2 ** page.order) {
+    if (inside < this.#pageSize * 2 ** this.#lastOrder) {
       const region = Math.floor(base / REGION) * REGION
       this.#votes.set(region, (this.#votes.get(region) ?? 0) + 1)
     }
@@ -177,8 +183,8 @@ export class SlabScanner {
   #seeSlab(pointer: number): void {
     const base = this.#base()
     if (Number.isNaN(base)) return
-    const at = this.#blockAt.get(Math.floor((pointer - base) / this.#pageSize))
-    if (at !== undefined && at > 0) this.#slabAllocs.push(at - 1)
+    const at = this.#blockAt[Math.floor((pointer - base) / this.#pageSize)]
+    if (at !== undefined && at > 0) this.#slabAllocs.add(at - 1)
   }
 
   /** Ends the reading; null where the trace has no event of an object. */
@@ -231,7 +237,7 @@ export class SlabScanner {
       if (cache < 0) continue
       const fresh = Number.isNaN(base)
         ? this.#when.get(row) >= (grown.get(cache) ?? Number.POSITIVE_INFINITY)
-        : this.#blockAt.has(Math.floor((pointer - base) / this.#pageSize))
+        : (this.#blockAt[Math.floor((pointer - base) / this.#pageSize)] ?? 0) > 0
       if (!fresh) free.push({ pointer, cache, cpu: this.#cpu.get(row) })
     }
     return free
