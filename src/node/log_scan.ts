@@ -21,6 +21,8 @@ const NEEDLES: readonly Uint8Array[] = [
   'all_unreclaimable',
   'Swap cache: add',
   'oom_score_adj name',
+  'Out of memory and no killable',
+  'Kernel panic - not syncing',
   'oom-kill:constraint',
   'Out of memory: Kill',
   'Out of Memory: Kill',
