@@ -68,6 +68,7 @@ export const RECORD_X86_64_6_1: KernelRecord = {
   DMA_LIMIT: 16 * MiB,
   movable_shares_min_free: true,
   split_rss_counting: true,
+  report_text: { blank_before_thp: true, rss_columns: false, uid_in_stack: false, hwpoisoned: true },
   slab: 'SLUB',
   config: DEBIAN_AMD64,
   ...page_alloc_6_1,

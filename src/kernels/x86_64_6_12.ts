@@ -17,6 +17,7 @@ export const x86_64_6_12: Kernel = define_kernel({
   config: { ...RECORD_X86_64_6_1.config, SLUB_KMALLOC_REDZONE: true },
   movable_shares_min_free: false,
   split_rss_counting: false,
+  report_text: { blank_before_thp: false, rss_columns: true, uid_in_stack: true, hwpoisoned: true },
   ...page_alloc_6_12,
   zone_set_pageset_high_and_batch: zone_set_pageset_high_and_batch_6_12,
   gfp_features: GFP_6_12,

@@ -113,6 +113,18 @@ export interface PageAllocRules {
   max_highatomic(sys: Sys, zone: number): number
 }
 
+/** Where kernels print the same report differently. */
+export interface ReportText {
+  /** `shmem_thp: 0kB` and its kin have a blank (until 6.1). */
+  readonly blank_before_thp: boolean
+  /** The table of processes tells anonymous, file and shared memory apart (6.12). */
+  readonly rss_columns: boolean
+  /** `UID:` stands in the line of a call trace (6.12). */
+  readonly uid_in_stack: boolean
+  /** Damaged pages are counted (CONFIG_MEMORY_FAILURE). */
+  readonly hwpoisoned: boolean
+}
+
 /** Kernel stacks of a kernel; positions and sizes in bytes. */
 export interface KernelStacks {
   /** log2 of the pages of a task's stack. */
@@ -183,6 +195,8 @@ export interface Kernel extends PageAllocRules {
   zone_set_pageset_high_and_batch(sys: Sys, zone: number): void
   /** Whether ZONE_MOVABLE takes a share of min_free_kbytes (6.1) or not (6.12). */
   readonly movable_shares_min_free: boolean
+  /** What reports of failed allocations and kills look like. */
+  readonly report_text: ReportText
   /** Tasks collect counts of resident pages and add them up every 64 faults (until 6.1). */
   readonly split_rss_counting: boolean
   /** First virtual address of the direct map, an exact double (x86_64: 5-level kernels have it lower). */

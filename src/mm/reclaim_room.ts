@@ -4,6 +4,7 @@ import { wakeup_kswapd } from './kswapd.ts'
 import { lru_gen_init } from './lru_gen_state.ts'
 import type { Sys } from './mmzone.ts'
 import { node_reclaim } from './node_reclaim.ts'
+import { oom_seam } from './oom_kill.ts'
 import { alloc_pages_reclaim, wake_all_kswapds } from './page_alloc/slowpath.ts'
 import { wait_for_read } from './page_io.ts'
 import { reclaim_clock_init } from './reclaim_clock.ts'
@@ -26,6 +27,7 @@ export function attach_reclaim(sys: Sys): void {
   sys.reclaim = { wakeup_kswapd, wake_all_kswapds, node_reclaim, alloc_pages_reclaim }
   sys.seams = {
     ...sys.seams,
+    oom: oom_seam,
     lru: {
       folio_add_lru,
       page_cache_release,

@@ -64,6 +64,9 @@ const SETTINGS: Readonly<Record<string, Setting>> = {
     written: sysctl_vm_numa_stat_handler,
   },
   swappiness: { values: sys => sys.sysctl.swappiness, min: 0, max: 200 },
+  panic_on_oom: { values: sys => sys.sysctl.panic_on_oom, min: 0, max: 2 },
+  oom_kill_allocating_task: { values: sys => sys.sysctl.oom_kill_allocating_task, min: INT_MIN, max: INT_MAX },
+  oom_dump_tasks: { values: sys => sys.sysctl.oom_dump_tasks, min: INT_MIN, max: INT_MAX },
 }
 
 /** Names of the settings that this machine has. @ours */

@@ -17,6 +17,7 @@ export const MACHINE = {
   nr_online_nodes: i32('nodes with memory or CPUs'),
   page_group_by_mobility_disabled: i32('1 = too little memory for pageblocks of a type'),
   numa_stats: i32('1 = count numa_hit and its kin (vm.numa_stat)'),
+  warn_alloc_again: f64('tick from which a failed allocation is reported again'),
   next_command: f64('number of commands done since boot'),
 } as const
 
@@ -31,6 +32,9 @@ export const SYSCTL = {
   khugepaged_min_free: i32('1 = huge pages raise min_free_kbytes'),
   zone_reclaim_mode: i32('bits of node_reclaim_mode'),
   swappiness: i32('0 … 200'),
+  panic_on_oom: i32('1 = panic when memory is out and nothing limits the request, 2 = always'),
+  oom_kill_allocating_task: i32('1 = who asks is killed'),
+  oom_dump_tasks: i32('1 = reports have a table of processes'),
 } as const
 
 /** One row a node. @kernel include/linux/mmzone.h:struct pglist_data */

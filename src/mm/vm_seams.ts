@@ -77,7 +77,20 @@ export interface OomSeam {
   out_of_memory?(sys: Sys, gfp: number, order: number, zonelist: number, nodemask: Uint8Array | null): boolean
 }
 
+/** A cache of objects that cannot be reclaimed, bytes. */
+export interface SlabUse {
+  readonly name: string
+  readonly used: number
+  readonly total: number
+}
+
+/** Who knows the caches of objects of a captured machine; a booted one counts its own. */
+export interface SlabInfoSeam {
+  unreclaimable(sys: Sys): readonly SlabUse[]
+}
+
 export interface VmSeams {
+  slab_info?: SlabInfoSeam
   lru?: LruSeam
   swap?: SwapSeam
   policy?: PolicySeam

@@ -13,6 +13,7 @@ import { kmapKind } from './kmap.ts'
 import { kmemleakKind } from './kmemleak.ts'
 import { mempolicyKind } from './mempolicy.ts'
 import { mempoolKind } from './mempool.ts'
+import { oomReportsKind } from './oom_reports.ts'
 import { pageTablesKind } from './page_tables.ts'
 import { reclaimKind } from './reclaim.ts'
 import { slabKind } from './slab.ts'
@@ -58,4 +59,5 @@ export const verifyKinds: readonly VerifyKind[] = [
   cowKind,
   cowMemoryKind,
   reclaimKind,
+  oomReportsKind,
 ]

@@ -45,7 +45,8 @@ import {
 } from '../mmzone.ts'
 import { __mod_zone_freepage_state, count_vm_events, zone_statistics } from '../vmstat.ts'
 import { PGFREE } from '../vmstat_item.ts'
-import { bad_free, warn_alloc, warn_gfp, warn_order } from './bad_page.ts'
+import { warn_alloc } from '../warn_alloc.ts'
+import { bad_free, warn_gfp, warn_order } from './bad_page.ts'
 import { __rmqueue_smallest, pcp_allowed_order } from './buddy.ts'
 import { reserve_highatomic_pageblock } from './fallback.ts'
 import { fast_path } from './fast_path.ts'
@@ -299,10 +300,8 @@ function doubtful_migratetype(sys: Sys, mask: number, order: number, migratetype
   return migratetype < TYPES ? migratetype : MIGRATE_UNMOVABLE
 }
 
-/**
- * What is tried when no zone is above its low watermark. Without a reclaim room a request that could wait fails here
- * as one that cannot. @kernel mm/page_alloc.c:__alloc_pages_slowpath
- */
+/** What is tried when no zone is above its low watermark: reserves, then reclaim where the machine can.
+ * @kernel mm/page_alloc.c:__alloc_pages_slowpath */
 function __alloc_pages_slowpath(
   sys: Sys,
   gfp: number,

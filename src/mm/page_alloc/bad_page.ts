@@ -2,7 +2,6 @@
 // After a report the machine is as it was before the call.
 import { __GFP_NOWARN } from '../gfp.ts'
 import { bad_gfp } from '../gfp_check.ts'
-import { format_gfp } from '../gfp_names.ts'
 import { PAGE_FREE, PAGE_PCP, PAGE_STATE_ORDER, PAGE_USED, PG } from '../mm_types.ts'
 import type { Sys } from '../mmzone.ts'
 import { buddy_order } from './buddy.ts'
@@ -60,12 +59,4 @@ export function warn_order(sys: Sys, gfp: number, order: number): void {
 export function warn_gfp(sys: Sys, gfp: number, order: number, where: string): void {
   for (const fault of bad_gfp(sys, gfp, order).faults)
     if (fault.report !== null && fault.where.endsWith(`:${where}`)) sys.printk?.(fault.report)
-}
-
-/** A request that failed. @kernel mm/page_alloc.c:warn_alloc @differs without the memory information that follows */
-export function warn_alloc(sys: Sys, gfp: number, order: number): void {
-  if ((gfp & __GFP_NOWARN) === 0)
-    sys.printk?.(
-      `swapper/${sys.machine.this_cpu[0]}: page allocation failure: order:${order}, mode:0x${hex(gfp)}(${format_gfp(sys.kernel.gfp, gfp)}), nodemask=(null)`,
-    )
 }

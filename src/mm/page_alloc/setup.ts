@@ -191,5 +191,6 @@ export function sysctl_defaults(sys: Sys): void {
   sysctl.watermark_scale_factor[0] = 10
   sysctl.watermark_boost_factor[0] = 15000
   sysctl.swappiness[0] = 60
+  sysctl.oom_dump_tasks[0] = 1
   machine.numa_stats[0] = sys.kernel.config.NUMA ? 1 : 0
 }
