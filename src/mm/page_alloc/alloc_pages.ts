@@ -69,10 +69,8 @@ const TYPES: number = MIGRATE_PCPTYPES
 const NOFAIL: number = __GFP_NOFAIL
 const WMARK_LOW: number = ALLOC_WMARK_LOW
 
-/**
- * Takes a block out of a zone: from the CPU's lists where the order goes through them, else from the buddy lists.
- * @kernel mm/page_alloc.c:rmqueue
- */
+/** Takes a block out of a zone: from the CPU's lists where the order goes through them, else from the buddy lists.
+ * @kernel mm/page_alloc.c:rmqueue */
 function rmqueue(
   sys: Sys,
   preferred_zone: number,
@@ -191,10 +189,8 @@ export function get_page_from_freelist(
   }
 }
 
-/**
- * Row of sys.zonelist of the first zone that a request may use; -1 = none.
- * @kernel include/linux/mmzone.h:first_zones_zonelist
- */
+/** Row of sys.zonelist of the first zone that a request may use; -1 = none.
+ * @kernel include/linux/mmzone.h:first_zones_zonelist */
 export function first_zones_zonelist(
   sys: Sys,
   zonelist: number,
@@ -237,10 +233,8 @@ function prep_compound_page(sys: Sys, pfn: number, order: number): void {
   }
 }
 
-/**
- * Allocates 2^order contiguous frames; returns the first one's pfn, or -1. `preferred_nid` is the node to begin with.
- * @kernel mm/page_alloc.c:__alloc_pages
- */
+/** Allocates 2^order contiguous frames; returns the first one's pfn, or -1. `preferred_nid` is the node to begin with.
+ * @kernel mm/page_alloc.c:__alloc_pages */
 export function __alloc_pages(
   sys: Sys,
   gfp: Gfp,
