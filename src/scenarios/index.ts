@@ -1,4 +1,5 @@
 // All stories, in the order in which a lecture would tell them.
+import { beladysAnomaly } from './beladys_anomaly.ts'
 import { buddySplitAndMerge } from './buddy_split_and_merge.ts'
 import { fragmentation } from './fragmentation.ts'
 import { highmemExhausted } from './highmem_exhausted.ts'
@@ -28,4 +29,5 @@ export const scenarios: readonly Scenario[] = [
   numaSpill,
   order3Failure,
   kernelStackOverflow,
+  beladysAnomaly,
 ]
