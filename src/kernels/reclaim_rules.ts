@@ -11,6 +11,7 @@ export const reclaim_6_1: ReclaimRules = {
   lru_gen_counts_all_refaults: false,
   lru_gen_age_node: true,
   vma_recency: false,
+  traces_isolate_mode: true,
   swap_zeromap: false,
 }
 
@@ -32,5 +33,6 @@ export const reclaim_6_12: ReclaimRules = {
   lru_gen_counts_all_refaults: true,
   lru_gen_age_node: false,
   vma_recency: true,
+  traces_isolate_mode: false,
   swap_zeromap: true,
 }

@@ -17,6 +17,8 @@ export interface ReclaimRules {
   readonly lru_gen_age_node: boolean
   /** Uses through areas that are read in order or at random do not count. */
   readonly vma_recency: boolean
+  /** The tracepoint of isolated pages prints a mode, which is 0 (until 6.11). */
+  readonly traces_isolate_mode: boolean
   /** Pages that hold only zeros are not written to swap. */
   readonly swap_zeromap: boolean
 }

@@ -90,6 +90,7 @@ function isolate_lru_folios(sys: Sys, node: number, sc: number, lru: number, nr_
     scanned,
     nr_skipped,
     nr_taken,
+    sys.kernel.reclaim.traces_isolate_mode ? 0 : Number.NaN,
     lru,
   )
   return nr_taken

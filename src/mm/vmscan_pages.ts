@@ -247,7 +247,7 @@ function pageout(sys: Sys, pfn: number): number {
     return ACTIVATE_LOCKED
   }
   if ((flags[pfn]! & WRITEBACK) === 0) flags[pfn] = flags[pfn]! & ~RECLAIM
-  sys.trace.mm_vmscan_write_folio?.(pfn, (swapcache ? 1 : 2) | 8)
+  sys.trace.mm_vmscan_write_folio?.(pfn, folio_is_file_lru(sys, pfn))
   sys.node_stat.vm_stat[node_of_page(sys, pfn) * ITEMS + VMSCAN_WRITE]! += 1
   return KEEP
 }

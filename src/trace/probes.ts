@@ -57,6 +57,7 @@ export interface Probes {
   mm_vmscan_kswapd_wake?: ((nid: number, order: number) => void) | undefined
   mm_vmscan_direct_reclaim_begin?: ((order: number, gfp: number) => void) | undefined
   mm_vmscan_direct_reclaim_end?: ((nr_reclaimed: number) => void) | undefined
+  /** `isolate_mode`: NaN = the kernel does not print it. */
   mm_vmscan_lru_isolate?:
     | ((
         highest_zoneidx: number,
@@ -65,11 +66,12 @@ export interface Probes {
         nr_scanned: number,
         nr_skipped: number,
         nr_taken: number,
+        isolate_mode: number,
         lru: number,
       ) => void)
     | undefined
-  mm_vmscan_write_folio?: ((pfn: number, reclaim_flags: number) => void) | undefined
-  /** `file`: 1 = a list of files. */
+  /** `file`: 1 = a page, or a list, of files. */
+  mm_vmscan_write_folio?: ((pfn: number, file: number) => void) | undefined
   mm_vmscan_lru_shrink_inactive?:
     | ((
         nid: number,
@@ -102,7 +104,8 @@ export interface Probes {
   mm_vmscan_kswapd_sleep?: ((nid: number) => void) | undefined
   reclaim_retry_zone?:
     | ((
-        zone: number,
+        nid: number,
+        zone_idx: number,
         order: number,
         reclaimable: number,
         available: number,

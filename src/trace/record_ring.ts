@@ -75,7 +75,9 @@ export class RecordRing {
   }
 
   #probe(event: Tracepoint): (...values: number[]) => void {
-    const { kind, probe } = event
+    const { kind, probe, name } = event
+    const wide = WIDE[name]
+    if (wide) return this.#wideProbe(event, wide.count, wide.names)
     const columns = probe.map(i => this.rows.args[i]!)
     for (const column of columns) if (!this.#used.includes(column)) this.#used.push(column)
     const [c0, c1, c2, c3, c4, c5] = columns
@@ -88,6 +90,19 @@ export class RecordRing {
       if (c3) c3[row] = v3
       if (c4) c4[row] = v4
       if (c5) c5[row] = v5
+    }
+  }
+
+  /** Events with more arguments, or whose last one is a number that has a name. */
+  #wideProbe(event: Tracepoint, count: number, names: readonly string[] | null): (...values: number[]) => void {
+    const { rows } = this
+    const columns = rows.args.slice(0, count)
+    for (const column of columns) if (!this.#used.includes(column)) this.#used.push(column)
+    const texts = names?.map(name => rows.strings.of(name)) ?? null
+    return (...values: number[]): void => {
+      const row = this.#next(event.kind)
+      for (let i = 0; i < count; i++) columns[i]![row] = values[i]!
+      if (texts) rows.text[row] = texts[values[count]!] ?? -1
     }
   }
 
@@ -113,6 +128,20 @@ export class RecordRing {
   }
 }
 
+const WRITES = ['RECLAIM_WB_ANON|RECLAIM_WB_ASYNC', 'RECLAIM_WB_FILE|RECLAIM_WB_ASYNC']
+const LISTS = ['inactive_anon', 'active_anon', 'inactive_file', 'active_file', 'unevictable']
+const REASONS = ['WRITEBACK', 'ISOLATED', 'NOPROGRESS', 'CONGESTED'].map(reason => `VMSCAN_THROTTLE_${reason}`)
+
+/** Events with many arguments: the first `count` go to the columns from a on, one more is the number of a name. */
+const WIDE: Readonly<Record<string, { readonly count: number; readonly names: readonly string[] | null }>> = {
+  mm_vmscan_lru_isolate: { count: 7, names: LISTS },
+  mm_vmscan_write_folio: { count: 1, names: WRITES },
+  mm_vmscan_lru_shrink_inactive: { count: 12, names: WRITES },
+  mm_vmscan_lru_shrink_active: { count: 6, names: WRITES },
+  mm_vmscan_throttled: { count: 3, names: REASONS },
+  reclaim_retry_zone: { count: 8, names: null },
+}
+
 /** Every tracepoint that has a probe. */
 export const PROBE_NAMES: readonly ProbeName[] = [
   'mm_page_alloc',
@@ -131,11 +160,20 @@ export const PROBE_NAMES: readonly ProbeName[] = [
   'mm_compaction_isolate_freepages',
   'mm_compaction_isolate_migratepages',
   'mm_compaction_migratepages',
+  'mm_compaction_wakeup_kcompactd',
+  'mm_compaction_kcompactd_wake',
+  'mm_compaction_kcompactd_sleep',
   'mm_vmscan_wakeup_kswapd',
   'mm_vmscan_kswapd_wake',
   'mm_vmscan_kswapd_sleep',
   'mm_vmscan_direct_reclaim_begin',
   'mm_vmscan_direct_reclaim_end',
+  'mm_vmscan_lru_isolate',
+  'mm_vmscan_write_folio',
+  'mm_vmscan_lru_shrink_inactive',
+  'mm_vmscan_lru_shrink_active',
+  'mm_vmscan_throttled',
+  'reclaim_retry_zone',
   'mark_victim',
 ]
 

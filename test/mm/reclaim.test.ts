@@ -17,6 +17,8 @@ import { MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE, SIGBUS } from '../..
 import { vm_init } from '../../src/mm/vm_init.ts'
 import { vm_event } from '../../src/mm/vmstat_item.ts'
 import { boot_from_description } from '../../src/sim/boot.ts'
+import { FtraceWriter } from '../../src/trace/ftrace_writer.ts'
+import { RecordRing } from '../../src/trace/record_ring.ts'
 
 const SLOTS = 16384
 const ANON = { prot: PROT_READ | PROT_WRITE, flags: MAP_PRIVATE | MAP_ANONYMOUS }
@@ -187,5 +189,34 @@ describe('swap areas', () => {
     expect(lost).toBeLessThan(8500)
     expect(sys.swap_info.errors[0]).toBeGreaterThan(0)
     expect(check(sys)).toEqual([])
+  })
+})
+
+describe('tracepoints of reclaim', () => {
+  it('are written as the kernel prints them, and read back', () => {
+    const process = new Process('6.1-x86_64', 8500, area())
+    const { sys } = process
+    const ring = new RecordRing(2 ** 17)
+    sys.trace = ring.probes([
+      'mm_vmscan_lru_isolate',
+      'mm_vmscan_lru_shrink_inactive',
+      'mm_vmscan_write_folio',
+      'mm_vmscan_wakeup_kswapd',
+      'mm_vmscan_kswapd_wake',
+    ])
+    for (let page = 0; page < 8500; page++) process.touch(page, ACCESS_WRITE)
+    const lines: string[] = []
+    const writer = new FtraceWriter()
+    ring.read(batch => lines.push(...writer.batch(batch).split('\n')))
+    const found = (name: string): string | undefined =>
+      lines.find(line => line.includes(`${name}: `))?.split(`${name}: `)[1]
+    expect(found('mm_vmscan_lru_isolate')).toMatch(
+      /^isolate_mode=0 classzone=\d order=0 nr_requested=\d+ nr_scanned=\d+ nr_skipped=\d+ nr_taken=\d+ lru=inactive_anon$/,
+    )
+    expect(found('mm_vmscan_lru_shrink_inactive')).toMatch(
+      /^nid=0 nr_scanned=\d+ nr_reclaimed=0 nr_dirty=0 .* priority=\d+ flags=RECLAIM_WB_ANON\|RECLAIM_WB_ASYNC$/,
+    )
+    expect(found('mm_vmscan_write_folio')).toMatch(/ pfn=0x[0-9a-f]+ flags=RECLAIM_WB_ANON\|RECLAIM_WB_ASYNC$/)
+    expect(lines.some(line => line.includes('mm_vmscan_kswapd_wake: nid=0 order=0'))).toBe(true)
   })
 })

@@ -204,7 +204,16 @@ function should_reclaim_retry(sys: Sys, request: Request, progress: boolean): bo
     const available = reclaimable + zone_page_state_snapshot(sys, zone, NR_FREE_PAGES)
     const mark = wmark_pages(sys, zone, WMARK_MIN)
     const fits = __zone_watermark_ok(sys, zone, order, mark, highest_zoneidx, alloc_flags, available)
-    sys.trace.reclaim_retry_zone?.(zone, order, reclaimable, available, mark, request.no_progress_loops, fits ? 1 : 0)
+    sys.trace.reclaim_retry_zone?.(
+      sys.zone_to_nid[zone]!,
+      sys.zone_idx[zone]!,
+      order,
+      reclaimable,
+      available,
+      mark,
+      request.no_progress_loops,
+      fits ? 1 : 0,
+    )
     if (!fits) continue
     cond_resched(sys)
     return true
