@@ -72,7 +72,7 @@ async function openSession(options: Options): Promise<Session> {
   const { openShell } = await import('../sim/shell/shell.ts')
   const { machine: path, memory, cpus, kernel, append: commandLine, seed } = options
   const given = Object.entries({ memory, cpus, kernel, commandLine, seed }).filter(([, value]) => value !== undefined)
-  const machine = loadMachine(path, Object.fromEntries(given))
+  const machine = loadMachine(path, Object.fromEntries(given), { processes: { nr_tasks: 64 } })
   for (const group of options.set ?? []) for (const [name, value] of Object.entries(group)) machine.sysctl(name, value)
   return openShell(machine, { readFile: readText })
 }

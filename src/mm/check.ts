@@ -13,6 +13,7 @@ import {
 } from './mmzone.ts'
 import { pindex_to_order } from './page_alloc/pcp.ts'
 import { reclaim_check } from './reclaim_check.ts'
+import { vm_check } from './vm_check.ts'
 import { NR_FREE_PAGES, NR_VM_ZONE_STAT_ITEMS } from './vmstat_item.ts'
 
 /** All broken laws of a machine. @ours */
@@ -28,6 +29,7 @@ export function check(sys: Sys): string[] {
   reclaim_check(sys, broken)
   for (let cpu = 0; cpu < sys.nr_cpus; cpu++)
     if (sys.cpu.held[cpu] !== 0) broken.push(`cpu ${cpu} still holds lock classes ${sys.cpu.held[cpu]}`)
+  broken.push(...vm_check(sys))
   return broken
 }
 

@@ -43,7 +43,9 @@ function scan(sys: Sys, pmd: number, first: number, asked: boolean): string {
       if (!PageAnon(sys, pfn) || PageCompound(sys, pfn)) return 'compound'
       if (_mapcount[pfn]! > 1 && ++shared > max_ptes_shared(pages) && !asked) return 'shared'
       const cached = (flags[pfn]! & PG.owner_priv_1) !== 0 ? 1 : 0
-      if ((flags[pfn]! & PG.lru) === 0 || _refcount[pfn]! !== _mapcount[pfn]! + cached) return 'held'
+      // What waits for its list is held by a batch; without lists nothing waits.
+      const waits = sys.seams.lru !== undefined && (flags[pfn]! & PG.lru) === 0
+      if (waits || _refcount[pfn]! !== _mapcount[pfn]! + cached) return 'held'
     }
   }
   return ''

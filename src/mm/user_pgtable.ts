@@ -96,6 +96,11 @@ function account(sys: Sys, mm: number, pfn: number, depth: number, sign: number)
 
 /** Word of the pmd-level entry of a page, with the tables above it; -1 = no memory. @kernel mm/memory.c:__pmd_alloc */
 export function pmd_alloc(sys: Sys, mm: number, page: number): number {
+  const there = pmd_offset(sys, sys.mm.pgd[mm]! - 1, page)
+  return there === -1 ? pmd_make(sys, mm, page) : there
+}
+
+function pmd_make(sys: Sys, mm: number, page: number): number {
   const end = pmd_depth(sys)
   let table = sys.mm.pgd[mm]! - 1
   for (let depth = 0; ; depth++) {

@@ -1,8 +1,11 @@
 // All stories, in the order in which a lecture would tell them.
 import { beladysAnomaly } from './beladys_anomaly.ts'
 import { buddySplitAndMerge } from './buddy_split_and_merge.ts'
+import { faultsAndSignals } from './faults_and_signals.ts'
+import { forkAndCow } from './fork_and_cow.ts'
 import { fragmentation } from './fragmentation.ts'
 import { highmemExhausted } from './highmem_exhausted.ts'
+import { hugePageSplit } from './huge_page_split.ts'
 import { kernelStackOverflow } from './kernel_stack_overflow.ts'
 import { numaSpill } from './numa_spill.ts'
 import { order3Failure } from './order3_failure.ts'
@@ -30,4 +33,7 @@ export const scenarios: readonly Scenario[] = [
   order3Failure,
   kernelStackOverflow,
   beladysAnomaly,
+  forkAndCow,
+  faultsAndSignals,
+  hugePageSplit,
 ]

@@ -2,6 +2,7 @@
 // expectations), a command (`mmtwin run NAME`), a preset of the laboratory, and a load to measure (`repeatScenario`).
 // Law: a scenario changes its machine through commands only, and every number that it tells is read from the machine.
 import type { Order, Pfn } from '../base/units.ts'
+import type { VmShape } from '../mm/vm_tables.ts'
 import { boot_from_description } from '../sim/boot.ts'
 import type { Command, Result } from '../sim/commands.ts'
 import { Machine } from '../sim/machine.ts'
@@ -19,6 +20,8 @@ export interface Scenario {
   /** Functions of the kernel that it passes through, for `mmtwin where`. */
   readonly through: readonly string[]
   readonly machine: MachineDescription
+  /** Room for processes, where the story has any. */
+  readonly processes?: VmShape
   /** Does what is to be done, and tells it step by step. */
   steps(stage: Stage): Generator<Step, void>
 }
@@ -97,7 +100,8 @@ export class Stage {
 
 /** The machine of a scenario as it is before the story. */
 export function bootScenario(scenario: Scenario): Machine {
-  return new Machine(boot_from_description(scenario.machine))
+  const { machine, processes } = scenario
+  return new Machine(boot_from_description(machine, processes ? { processes } : {}))
 }
 
 /** Plays a scenario; each step comes when it was done, so that who listens can look at the machine. */

@@ -27,6 +27,13 @@ import { set_transparent_hugepage, sysctl_write } from '../mm/sysctl.ts'
 import { refresh_cpu_vm_stats } from '../mm/vmstat.ts'
 import { slabFolderCache } from './inspect_slab.ts'
 import { hasCaches, mm_core_init } from './mm_core_init.ts'
+import {
+  checkProcessCommand,
+  PROCESS_HANDLERS,
+  PROCESS_REQUIRED,
+  type ProcessCommand,
+  type ProcessResult,
+} from './process_commands.ts'
 
 /** Where a command runs, for the time of the command; default: the CPU that runs now. */
 interface OnCpu {
@@ -35,6 +42,7 @@ interface OnCpu {
 
 /** One change of a machine's state. The names are the kernel's functions. */
 export type Command =
+  | ProcessCommand
   | (OnCpu & { readonly op: 'alloc_pages'; readonly gfp: Gfp; readonly order: Order; readonly nid?: number })
   | (OnCpu & { readonly op: 'alloc_page'; readonly gfp: Gfp })
   | (OnCpu & { readonly op: '__get_free_pages'; readonly gfp: Gfp; readonly order: Order })
@@ -62,7 +70,7 @@ export type Command =
 export type CommandName = Command['op']
 
 /** What a command gave back; `pfn` -1 and a null address mean that an allocation failed. */
-export interface Result {
+export interface Result extends ProcessResult {
   readonly pfn?: Pfn
   readonly address?: Address
   /** 0, or a negated errno. */
@@ -76,6 +84,7 @@ const DONE: Result = {}
 type Handlers = { readonly [Name in CommandName]: (sys: Sys, command: Command & { op: Name }) => Result }
 
 const HANDLERS: Handlers = {
+  ...PROCESS_HANDLERS,
   alloc_pages: (sys, { gfp, order, nid }) => allocated(sys, alloc_pages_node(sys, nid ?? -1, gfp, order)),
   alloc_page: (sys, { gfp }) => allocated(sys, alloc_page(sys, gfp)),
   __get_free_pages: (sys, { gfp, order }) => addressed(sys, __get_free_pages(sys, gfp, order)),
@@ -159,6 +168,7 @@ export function apply(sys: Sys, command: Command): Result {
 
 /** Fields that a command must have. */
 const REQUIRED: { readonly [Name in CommandName]: readonly string[] } = {
+  ...PROCESS_REQUIRED,
   alloc_pages: ['gfp', 'order'],
   alloc_page: ['gfp'],
   __get_free_pages: ['gfp', 'order'],
@@ -194,6 +204,7 @@ export function checkCommand(sys: Sys, command: Command): void {
   const fields = command as unknown as Readonly<Record<string, number | undefined>>
   for (const name of REQUIRED[command.op])
     if (fields[name] === undefined) throw new RangeError(`${command.op} needs ${name}`)
+  checkProcessCommand(sys, command)
   whole('cpu', fields.cpu, 0, sys.nr_cpus - 1)
   whole('order', fields.order, 0, 63)
   whole('gfp', fields.gfp, 0, 0xffffffff)

@@ -38,7 +38,7 @@ export interface Builtin {
   /** One sentence. */
   readonly about: string
   /** Group in `help`. */
-  readonly group: 'allocate' | 'look' | 'time' | 'settings' | 'shell'
+  readonly group: 'allocate' | 'process' | 'look' | 'time' | 'settings' | 'shell'
   /** Fewest and most arguments. */
   readonly arity: readonly [least: number, most: number]
   run(session: Session, args: readonly string[]): string

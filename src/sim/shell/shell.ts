@@ -5,6 +5,7 @@ import { procPaths } from '../inspect.ts'
 import type { Machine } from '../machine.ts'
 import { allocateBuiltins } from './allocate.ts'
 import { lookBuiltins } from './look.ts'
+import { processBuiltins } from './process.ts'
 import { type Builtin, Session, type Surroundings, unknownWord } from './session.ts'
 import { timeBuiltins } from './time.ts'
 import { ShellFailure, ShellSyntaxError } from './words.ts'
@@ -13,6 +14,7 @@ export type { Answer, Session, Surroundings } from './session.ts'
 
 const TITLES: Readonly<Record<Builtin['group'], string>> = {
   allocate: 'allocate and free',
+  process: 'processes',
   look: 'look',
   time: 'time',
   settings: 'settings',
@@ -72,6 +74,7 @@ function end(session: Session): string {
 
 const BUILTINS: Readonly<Record<string, Builtin>> = {
   ...allocateBuiltins,
+  ...processBuiltins,
   ...lookBuiltins,
   ...timeBuiltins,
   ...shellBuiltins,
