@@ -1,8 +1,9 @@
 // Faulting pages in for the kernel: before a process touches them (MAP_POPULATE, mlock, MADV_POPULATE_*), or from outside.
 import { handle_mm_fault } from './memory.ts'
 import type { Sys } from './mmzone.ts'
-import { pte_present } from './pte.ts'
-import { pmd_is_table, pmd_none, pmd_offset, pmd_trans_huge, pte_offset } from './user_pgtable.ts'
+import { compound_head } from './page_ref.ts'
+import { pte_pfn, pte_present } from './pte.ts'
+import { pmd_is_table, pmd_none, pmd_offset, pmd_trans_huge, pte_lookup, pte_offset } from './user_pgtable.ts'
 import {
   EFAULT,
   ENOMEM,
@@ -18,6 +19,7 @@ import {
   VM_SHARED,
   VM_WRITE,
 } from './vm_flags.ts'
+import { folio_mark_accessed } from './vm_lru.ts'
 import { find_vma } from './vma.ts'
 
 /** Whether a page can be reached so already. @kernel mm/gup.c:follow_page_mask */
@@ -39,7 +41,15 @@ export function faultin_page(sys: Sys, mm: number, vma: number, page: number, wr
     if ((ret & VM_FAULT_RETRY) !== 0) flags |= FAULT_FLAG_TRIED
     else if ((ret & VM_FAULT_ERROR) !== 0) return (ret & VM_FAULT_OOM) !== 0 ? -ENOMEM : -EFAULT
   }
+  mark_touched(sys, mm, page)
   return 0
+}
+
+/** Who faults a page in for a process counts as its user. @kernel mm/gup.c:follow_page_pte */
+function mark_touched(sys: Sys, mm: number, page: number): void {
+  const at = pte_lookup(sys, sys.mm.pgd[mm]! - 1, page)
+  if (at === -1 || !pte_present(sys, at) || (sys.physmem_words[at]! & sys.kernel.pgtable.SPECIAL) !== 0) return
+  folio_mark_accessed(sys, compound_head(sys, pte_pfn(sys, at)))
 }
 
 /** Faults in what areas map of [page, end), as far as it goes. @kernel mm/gup.c:__mm_populate */

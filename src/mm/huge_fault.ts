@@ -33,7 +33,7 @@ import {
   VM_SHARED,
   VM_WRITE,
 } from './vm_flags.ts'
-import { lru_cache_add_inactive_or_unevictable } from './vm_lru.ts'
+import { lru_add_drain, lru_cache_add_inactive_or_unevictable } from './vm_lru.ts'
 import { vm_event } from './vmstat_item.ts'
 import { huge_zero_pfn, mm_get_huge_zero_page } from './zero_page.ts'
 
@@ -110,6 +110,8 @@ export function map_huge_anon(sys: Sys, vma: number, page: number, pmd: number, 
   sys.page.flags[pfn]! |= PG.uptodate
   page_add_new_anon_rmap(sys, pfn, vma, page - (page % pages), huge_order)
   lru_cache_add_inactive_or_unevictable(sys, pfn, vma)
+  // A huge page does not wait in a batch.
+  lru_add_drain(sys)
   pgtable_trans_huge_deposit(sys, pmd, table)
   const writable = (vm_flags & VM_WRITE) !== 0 ? pgtable.RW : 0
   set_pte(sys, pmd, pfn, prot.lo | pgtable.PSE | pgtable.DIRTY | soft_dirty(sys) | writable, massaged_hi(sys, prot.hi))

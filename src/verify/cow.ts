@@ -73,7 +73,7 @@ function runFile(file: VerifyFile, boot: RecordedBoot, before: boolean, counts: 
     rows.map(({ row }) => row),
     before,
   )
-  const player = new CowPlayer(boot.kernel, given, attach_reclaim_rooms)
+  const player = new CowPlayer(boot.kernel, given)
   setHuge(player.sys, file.path)
   const huge = boot.kernel.config.TRANSPARENT_HUGEPAGE ? 2 ** boot.kernel.huge_order : 0
   const steps = cowSteps(huge)
@@ -211,6 +211,3 @@ function setHuge(sys: Sys, path: string): void {
   else vm_state.thp_enabled[0] = THP_ALWAYS
   if (name.includes('nozeropage')) vm_state.thp_use_zero_page[0] = 0
 }
-
-/** Rooms that the program needs beside virtual memory itself. */
-function attach_reclaim_rooms(_sys: Sys): void {}

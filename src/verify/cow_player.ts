@@ -16,6 +16,7 @@ import { do_mremap } from '../mm/mremap.ts'
 import { shmem_get_folio } from '../mm/vm_file_ops.ts'
 import * as F from '../mm/vm_flags.ts'
 import { vm_init } from '../mm/vm_init.ts'
+import { lru_add_drain } from '../mm/vm_lru.ts'
 import { boot_from_description } from '../sim/boot.ts'
 
 const RW = F.PROT_READ | F.PROT_WRITE
@@ -64,7 +65,7 @@ export class CowPlayer {
   readonly stackOld: number
   readonly stackTop: number
 
-  constructor(kernel: Kernel, given: CowGiven, attach: (sys: Sys) => void) {
+  constructor(kernel: Kernel, given: CowGiven) {
     this.sys = boot_from_description(
       { memory: '1G' },
       { kernel, shared: false, processes: { nr_tasks: 8, nr_vmas: 1024, nr_xa_nodes: 256 } },
@@ -72,7 +73,6 @@ export class CowPlayer {
     const { sys } = this
     setup_address_space(sys)
     vm_init(sys)
-    attach(sys)
     this.given = given
     this.stackOld = STACK_OLD[kernel.BITS_PER_LONG]
     this.parent = this.task = task_alloc(sys, 'cow')
@@ -113,6 +113,8 @@ export class CowPlayer {
     const own: number[] = []
     for (let i = 0; i < anon - stackPages; i++) own.push(data + i)
     for (let i = 0; i < stackPages; i++) own.push(stack + 32 - i)
+    // exec() has unmapped the old program, which empties the batches of LRU pages.
+    lru_add_drain(sys)
     for (const page of own) this.touch(page, true)
     return own
   }
