@@ -2,16 +2,34 @@
 // highest order, as a boot leaves it. Law: JavaScript and C start from the same bytes and must end with the same bytes.
 import { pathToFileURL } from 'node:url'
 
+/** Nothing that makes objects larger or their order random. */
+const PLAIN = {
+  NUMA: false,
+  NUMA_EMU: false,
+  NUMA_BALANCING: false,
+  SLAB_FREELIST_HARDENED: false,
+  SLAB_FREELIST_RANDOM: false,
+}
+
+/** What other allocators have not. */
+const NO_SLUB = { SLUB_DEBUG: false, SLUB_CPU_PARTIAL: false, MEMCG_KMEM: false }
+
 const DMA_END = 1 << 12
 const DMA32_END = 1 << 20
 
 /** The compiled twin. */
 export const DIST = new URL('../dist', import.meta.url).pathname
 
-/** A machine of `frames` frames, at least 2^20 + 1; `dist` is the compiled twin to make it with. */
-export async function benchMachine(frames, dist = DIST) {
+/** A machine of `frames` frames, at least 2^20 + 1; `dist` is the compiled twin to make it with. With `slab` it has that
+ * allocator of objects, plain and on one node, and room for the bytes of `slots` frames. */
+export async function benchMachine(frames, dist = DIST, { slab, slots } = {}) {
   const load = path => import(pathToFileURL(`${dist}/${path}`).href)
-  const { x86_64_6_1: kernel } = await load('kernels/x86_64_6_1.js')
+  const { x86_64_6_1 } = await load('kernels/x86_64_6_1.js')
+  const { with_config } = await load('kernels/index.js')
+  const kernel =
+    slab === undefined
+      ? x86_64_6_1
+      : with_config(x86_64_6_1, slab === 'SLUB' ? PLAIN : { ...PLAIN, ...NO_SLUB }, { slab, name: `bench-${slab}` })
   const { MIGRATE_MOVABLE } = await load('mm/mmzone.js')
   const { add_to_free_list_tail } = await load('mm/page_alloc/buddy.js')
   const { init_per_zone_wmark_min } = await load('mm/page_alloc/setup.js')
@@ -23,7 +41,7 @@ export async function benchMachine(frames, dist = DIST) {
     const spanned_pages = type > 2 ? 0 : ends[type] - start_pfn
     return { node: 0, type, start_pfn, spanned_pages, present_pages: spanned_pages }
   })
-  const sys = setup_zones({
+  const layout = {
     kernel,
     nr_nodes: 1,
     cpu_node: [0, 0],
@@ -31,7 +49,8 @@ export async function benchMachine(frames, dist = DIST) {
     ranges: [{ start_pfn: 0, end_pfn: frames, node: 0 }],
     extents,
     movable_zone: 2,
-  })
+  }
+  const sys = setup_zones(layout, true, slots === undefined ? {} : { nr_physmem_slots: slots })
   touch_all_blocks(sys)
   for (const { type: zone, start_pfn, spanned_pages } of extents) {
     sys.zone.managed_pages[zone] = spanned_pages

@@ -1,5 +1,5 @@
 // The mixed churn on the C library's malloc: same slots, same orders, blocks of UNIT << order bytes, never touched.
-// `malloc UNIT LIVE BATCHES OPS SEED` prints { "ns" } per pair.
+// `malloc UNIT LIVE BATCHES OPS SEED [fixed]` (fixed: all blocks have UNIT bytes) prints { "ns" } per pair.
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +20,7 @@ int main(int argc, char **argv) {
   if (argc < 6) return 1;
   size_t unit = atoi(argv[1]);
   int live = atoi(argv[2]), batches = atoi(argv[3]), ops = atoi(argv[4]);
+  int fixed = argc > 6;
   uint32_t x = strtoul(argv[5], NULL, 10);
   void **slots = calloc(live, sizeof *slots);
   for (int i = 0; i < live; i++) slots[i] = malloc(unit);
@@ -30,8 +31,8 @@ int main(int argc, char **argv) {
       x = next_random(x);
       int at = (x >> 1) % live;
       free(slots[at]);
-      x = next_random(x);
-      slots[at] = malloc(unit << __builtin_ctz(x >> 8 | 1024));
+      if (!fixed) x = next_random(x);
+      slots[at] = malloc(fixed ? unit : unit << __builtin_ctz(x >> 8 | 1024));
       if (!slots[at]) return 1;
     }
     double took = cpu_seconds() - start;

@@ -44,6 +44,7 @@ import {
 } from './slab_flags.ts'
 import { KMALLOC_INDEXES } from './slab_tables.ts'
 import { ALL_BYTES, slab_alloc_node, slab_free } from './slub.ts'
+import { slub_fast_path } from './slub_fast.ts'
 
 /** Errors of the kernel, as it returns them. */
 const EINVAL = 22
@@ -256,7 +257,8 @@ export function kmem_cache_destroy(sys: Sys, cache: KmemCache): void {
 
 /** An object of a cache, 0 = there is no memory. @kernel mm/slub.c:kmem_cache_alloc */
 export function kmem_cache_alloc(sys: Sys, cache: KmemCache, gfp: Gfp): Paddr {
-  return kmem_cache_alloc_node(sys, cache, gfp, NUMA_NO_NODE)
+  const ready = (sys.slub_fast_path ?? slub_fast_path(sys)).alloc(cache, gfp)
+  return ready !== 0 ? ready : kmem_cache_alloc_node(sys, cache, gfp, NUMA_NO_NODE)
 }
 
 /** An object on a node, if it can be; NUMA_NO_NODE = the running CPU's. @kernel mm/slub.c:kmem_cache_alloc_node */
@@ -294,6 +296,10 @@ export function kmem_cache_zalloc(sys: Sys, cache: KmemCache, gfp: Gfp): Paddr {
 
 /** Gives an object back; what is none of the cache is reported. @kernel mm/slub.c:kmem_cache_free */
 export function kmem_cache_free(sys: Sys, cache: KmemCache, object: Paddr): void {
+  if (!(sys.slub_fast_path ?? slub_fast_path(sys)).free(cache, object)) free_general(sys, cache, object)
+}
+
+function free_general(sys: Sys, cache: KmemCache, object: Paddr): void {
   if (sys.kmem_cache.used[cache] !== 1) {
     exists(sys, cache, 'kmem_cache_free')
     return

@@ -15,6 +15,7 @@ import { LINK, PAGE } from './mm_types.ts'
 import { PKMAP_TABLES } from './page_address_map.ts'
 import type { FastPath } from './page_alloc/fast_path.ts'
 import { PERCPU_TABLES } from './percpu_tables.ts'
+import type { SlubFastPath } from './slub_fast.ts'
 import { PGTABLE_STATE } from './pgtable_types.ts'
 import { PHYSMEM, PHYSMEM_SLOT, PHYSMEM_STATE } from './physmem_table.ts'
 import type { Reclaim } from './reclaim.ts'
@@ -106,6 +107,8 @@ export interface Sys extends TableViews {
   readonly kernel: Kernel
   /** Functions of the page allocator's common way, bound to this machine; not state. */
   fast_path: FastPath | null
+  /** The same for objects of SLUB. */
+  slub_fast_path: SlubFastPath | null
   /** Who listens to tracepoints; not state. */
   trace: Probes
   /** Where the kernel's messages go, a line each without its level; not state. */
