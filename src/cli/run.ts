@@ -18,6 +18,7 @@ Examples:
   $ mmtwin run module.ts --kernel 6.1-i386 --memory 1536M --timeout 10
   $ mmtwin run examples/modules/kmemleak_orphans.ts --config DEBUG_KMEMLEAK=y
 
+slab_compare runs one program on SLUB, SLAB and SLOB; --json then prints { "name", "title", "allocators" }.
 Without a name, the scenarios are listed. --json prints { "name", "title", "steps": [ { "say", "commands",
 "expectations": [ { "sentence", "holds" } ] } ], "hash" }. Exit 1 where an expectation does not hold.
 
@@ -73,21 +74,29 @@ async function run(name: string | undefined, options: Options): Promise<void> {
   if (name !== undefined && /\.m?[jt]s$/.test(name)) return runModuleCommand(name, options)
   const { scenarios } = await import('../scenarios/index.ts')
   if (name === undefined) {
-    const list = scenarios.map(({ name: each, title }) => ({ name: each, title }))
+    const list = [...scenarios.map(({ name: each, title }) => ({ name: each, title })), COMPARISON]
     if (options.json) printJson({ scenarios: list })
     else print(listText(list))
     return
   }
+  if (name === COMPARISON.name) return compare(options)
   const scenario = scenarios.find(each => each.name === name)
   if (scenario !== undefined) return play(scenario, options)
   const { unknownWord } = await import('../sim/shell/session.ts')
-  throw new RangeError(
-    unknownWord(
-      'scenario',
-      name,
-      scenarios.map(each => each.name),
-    ),
-  )
+  throw new RangeError(unknownWord('scenario', name, [...scenarios.map(each => each.name), COMPARISON.name]))
+}
+
+/** Not a story of one machine, but one program on three. */
+const COMPARISON = { name: 'slab_compare', title: 'One program of kmem_cache and kmalloc calls on SLUB, SLAB and SLOB' }
+
+async function compare({ json }: Options): Promise<void> {
+  const { compareSlabAllocators, EXAMPLE_PROGRAM, slabComparisonText } = await import('../sim/slab_compare.ts')
+  const allocators = compareSlabAllocators(EXAMPLE_PROGRAM)
+  if (json) printJson({ ...COMPARISON, allocators })
+  else
+    print(
+      `${COMPARISON.title}\n\n${slabComparisonText(allocators)}\npages taken; objects in use; bytes asked for, given beyond that, and in no object; objects beyond the first\nin each of 64 sets of the processor's cache, and in the fullest set\n`,
+    )
 }
 
 async function play(scenario: Scenario, { trace, json }: Options): Promise<void> {

@@ -3,18 +3,16 @@
 // addresses, else only how many are. Law: an object of the trace that is in use is an object of the twin that is in use.
 
 import { GFP_KERNEL } from '../../mm/gfp.ts'
-import { type Kernel, zone_type } from '../../mm/kernel.ts'
+import type { Kernel } from '../../mm/kernel.ts'
 import { note_slab_setup, set_kmem_cache_name, slab_setup_of } from '../../mm/kmem_cache_rows.ts'
-import { PAGE_USED } from '../../mm/mm_types.ts'
 import type { Sys } from '../../mm/mmzone.ts'
-import { __free_pages } from '../../mm/page_alloc/alloc_pages.ts'
 import type { SlabInfo } from '../../mm/slab_allocator.ts'
 import { ALL_BYTES, is_live, slab_alloc_node, slab_free } from '../../mm/slub.ts'
 import { slub } from '../../mm/slub_allocator.ts'
 import { unfreeze_partials } from '../../mm/slub_cpu.ts'
 import { slub_geometry } from '../../mm/slub_geometry.ts'
-import { setup_zones, touch_all_blocks } from '../../mm/zone_setup.ts'
 import type { SlabinfoCache } from '../../report/proc/slabinfo.ts'
+import { plainMachine } from '../plain_machine.ts'
 import type { SlabScan } from './slab_scan.ts'
 
 /** Pages beyond those of the start that slabs may take. */
@@ -39,7 +37,7 @@ export class SlabTwin {
     this.#scan = scan
     this.pageSize = 2 ** kernel.PAGE_SHIFT
     const pages = caches.reduce((sum, { slabs, pagesPerSlab }) => sum + slabs * pagesPerSlab, 0)
-    this.sys = machineOf(kernel, 2 * pages + SPARE_PAGES, cpus, caches.length)
+    this.sys = plainMachine(kernel, 2 * pages + SPARE_PAGES, cpus, caches.length)
     note_slab_setup(this.sys, { cmdline, nr_cpus: cpus, cache_line_size: 0, totalram_pages: 0 })
     for (const [row, cache] of caches.entries()) this.#create(cache, row)
     this.#used = new Float64Array(caches.length)
@@ -200,28 +198,4 @@ function nodeGroups(groups: readonly { indexes: readonly number[] }[], onNode: n
   let [from, free] = [groups.length, 0]
   while (from > 1 && free + groups[from - 1]!.indexes.length <= onNode) free += groups[--from]!.indexes.length
   return { from, free }
-}
-
-/** A machine with one zone of free pages, all of which can have bytes. */
-function machineOf(kernel: Kernel, pages: number, cpus: number, caches: number): Sys {
-  const block = 2 ** (kernel.NR_PAGE_ORDERS - 1)
-  const end = (Math.ceil(pages / block) + 1) * block
-  const normal = zone_type(kernel, 'Normal')
-  const extents = kernel.zones.map((_, type) => {
-    const size = type === normal ? end - block : 0
-    return { node: 0, type, start_pfn: size === 0 ? 0 : block, spanned_pages: size, present_pages: size }
-  })
-  const layout = { kernel, nr_nodes: 1, cpu_node: new Array<number>(cpus).fill(0), distance: [10] }
-  const ranges = [{ start_pfn: block, end_pfn: end, node: 0 }]
-  const capacity = { nr_kmem_caches: caches, nr_physmem_slots: end }
-  const sys = setup_zones({ ...layout, ranges, extents, movable_zone: normal }, false, capacity)
-  touch_all_blocks(sys)
-  sys.pcp.batch.fill(1)
-  sys.zone.managed_pages[normal] = end - block
-  for (let pfn = block; pfn < end; pfn += block) {
-    sys.page.state[pfn] = PAGE_USED | kernel.NR_PAGE_ORDERS
-    sys.page._refcount[pfn] = 1
-    __free_pages(sys, pfn, kernel.NR_PAGE_ORDERS - 1)
-  }
-  return sys
 }
