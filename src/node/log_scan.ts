@@ -105,11 +105,15 @@ function after(bytes: Uint8Array, find: number): number {
   return bytes[find] === HEADER && bytes[find + HEADER_AT] === 'n'.charCodeAt(0) ? AFTER_HEADER : AFTER
 }
 
+const NOTHING = new Uint8Array(0)
+
 /** Takes a log piece by piece and gives out the parts that may hold reports. */
 export class LogScan {
   readonly #onPart: (text: string, firstLine: number) => void
-  /** Searching: the last bytes that went by. Collecting: the part so far. */
-  #held: Uint8Array = new Uint8Array(0)
+  /** Where bytes are kept: one buffer for all of a log, since fresh ones cost more than looking at what is in them. */
+  #room: Uint8Array = new Uint8Array(1 << 21)
+  /** A view of it. Searching: the last bytes that went by. Collecting: the part so far. */
+  #held: Uint8Array = this.#room.subarray(0, 0)
   /** Number of the first line in `#held`. */
   #line = 1
   /** Place of the last find in `#held`; -1 = searching. */
@@ -121,10 +125,18 @@ export class LogScan {
 
   take(piece: Uint8Array): void {
     if (this.#last < 0 && this.#passes(piece)) return
-    this.#held = Buffer.concat([this.#held, piece])
+    this.#keep(this.#held, piece)
     while (this.#last < 0 ? this.#search() : this.#collect(false));
-    // The piece is valid until this call returns; a Buffer's slice would be a view of it.
-    this.#held = new Uint8Array(this.#held)
+  }
+
+  /** Holds `first` and what comes behind it; both may be views of the room. */
+  #keep(first: Uint8Array, second: Uint8Array): void {
+    const length = first.length + second.length
+    const room = length <= this.#room.length ? this.#room : new Uint8Array(2 * length)
+    room.set(first)
+    room.set(second, first.length)
+    this.#room = room
+    this.#held = room.subarray(0, length)
   }
 
   end(): void {
@@ -138,7 +150,7 @@ export class LogScan {
     this.#drop(this.#held.length)
     this.#held = piece
     this.#drop(this.#lineStart(piece.length - BEFORE))
-    this.#held = new Uint8Array(this.#held)
+    this.#keep(this.#held, NOTHING)
     return true
   }
 
