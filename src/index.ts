@@ -23,7 +23,7 @@ export { type AllocOptions, type Block, type LogLine, Machine } from './sim/mach
 export type { MachineDescription, MemoryDescription } from './sim/machine_description.ts'
 export type { KernelModule, ModuleKernel } from './sim/module/kernel_api.ts'
 export type { Element as MempoolElement } from './sim/module/mempool_calls.ts'
-export type { Cache, Mempool, Page, Pointer } from './sim/module/pointer.ts'
+export type { Cache, Mempool, Page, Pointer, Task } from './sim/module/pointer.ts'
 export { isClean, type Leak, type ModuleOptions, type ModuleReport, runModule } from './sim/module/run_module.ts'
 export { createPolicy, type Policy, type PolicyKind, policies } from './sim/policy/index.ts'
 export { type PolicyModule, plugInKind, type ReplacementPolicy } from './sim/policy/plug_in.ts'

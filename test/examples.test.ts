@@ -10,6 +10,8 @@ const names = projectFiles('examples/modules').map(path => /([^/]+)\.ts$/.exec(p
 
 /** Those that show what a leak looks like. */
 const LEAKING = ['leak_on_purpose', 'kmemleak_orphans']
+/** The one that shows how a machine ends. */
+const DEADLY = 'kernel_stack_overflow'
 
 async function run(name: string, description?: MachineDescription): Promise<ModuleReport> {
   const module = (await import(`../examples/modules/${name}.ts`)) as KernelModule & { machine?: MachineDescription }
@@ -19,7 +21,7 @@ async function run(name: string, description?: MachineDescription): Promise<Modu
   return report
 }
 
-describe.each(names)('%s', name => {
+describe.each(names.filter(name => name !== DEADLY))('%s', name => {
   it('runs to its end on a sound machine', async () => {
     const report = await run(name)
     expect(report).toMatchObject({ returned: 0, finished: true, error: null, faults: [], unheard: 0 })
@@ -158,5 +160,84 @@ describe('what they say', () => {
     expect(all.log.join('\n')).toMatch(/Freed by task \d+:\n kfree\n init_module/)
     expect(isClean(all)).toBe(false)
     expect((await run('bytes_of_others', kasan)).kasanReports).toEqual([`slab-out-of-bounds ${place}`])
+  })
+
+  it('wine_segments: each fault with its error code', async () => {
+    const { log } = await run('wine_segments')
+    expect(log).toEqual([
+      'modify_ldt: 0, 0, 0, 0, -22; the LDT has 4 entries',
+      'user code runs with privilege 3',
+      'ds = data: loaded',
+      'ds:1234: linear 00021234',
+      'ds:ffff, two bytes: #GP, error code 0x0',
+      'write to cs:0: #GP, error code 0x0',
+      'write behind the end of ss: #SS, error code 0x0',
+      'es = what is not present: #NP, error code 0x1c',
+      'es = no entry: #GP, error code 0x24',
+      'ds = the data of the kernel: #GP, error code 0x68',
+      'ds:1234 as before: linear 00021234',
+    ])
+  })
+
+  it.each([
+    ['6.1-i386', 2, [4096]],
+    ['6.1-i386-pae', 3, [2048]],
+    ['6.1-x86_64', 4, [2048]],
+    ['6.1-x86_64-la57', 5, [2048]],
+    // Alpha reaches the direct map without tables.
+    ['2.6-alpha', 3, []],
+  ] as const)('address_walk on %s: %i levels', async (kernel, levels, huge) => {
+    const { log } = await run('address_walk', { kernel, memory: '64M' })
+    const walked = log.join('\n').split(/^a page of .*|^its guard page .*/m)
+    const rows = (part: number): string[] => walked[part]!.match(/^ {2}\w+\[\d+\] = .*/gm)!
+    expect(log[0]).toContain(`${levels} levels`)
+    expect(rows(1).flatMap(row => (/maps (\d+) KiB/.exec(row) ?? []).slice(1).map(Number))).toEqual(huge)
+    expect(rows(2)).toHaveLength(levels)
+    expect(rows(2).at(-1)).toMatch(kernel === '2.6-alpha' ? /maps 8 KiB$/ : /maps 4 KiB$/)
+    expect(rows(3)).toEqual([...rows(2).slice(0, -1), expect.stringMatching(/^ {2}pte\[2\] = 0+ is empty$/)])
+  })
+
+  it.each([
+    ['2.6-i386-discontigmem', false, 8192, 1084],
+    ['2.6-i386-discontigmem', true, 4096, 60],
+    ['6.1-i386', false, 8192, 76],
+    ['6.1-x86_64', false, 16384, 176],
+    ['2.6-alpha', false, 16384, 1272],
+  ])('kernel_stacks on %s, 4KSTACKS %s: an interrupt costs what it costs', async (kernel, small, size, cost) => {
+    const description = { kernel, memory: '64M', ...(small ? { config: { '4KSTACKS': true } } : {}) }
+    const { log } = await run('kernel_stacks', description)
+    expect(log[0]).toMatch(new RegExp(`^${size} bytes at`))
+    expect(log[2]).toBe(`an interrupt and softirqs cost the task ${cost} bytes more`)
+    expect(log[3]).toBe('all came back: 0 bytes are used, the end is as it was')
+  })
+})
+
+describe('kernel_stack_overflow', () => {
+  it.each([
+    ['2.6-i386-discontigmem', {}],
+    ['2.6-i386-discontigmem', { '4KSTACKS': true }],
+    ['2.6-alpha', {}],
+  ])('%s %j: the neighbour is overwritten in silence, and schedule() faults', async (kernel, config) => {
+    const { log, error, faults } = await run(DEADLY, { kernel, memory: '64M', config })
+    const quiet = log.findIndex(line => line.startsWith('the word at the end is lost'))
+    expect(log.slice(0, quiet).join('\n')).toMatch(/all functions came back\n[\s\S]*stack of task-a\/1/)
+    expect(log[quiet + 1]).toMatch(/nable to handle kernel paging request at .*2057080d/)
+    expect([error, faults]).toEqual([null, []])
+  })
+
+  it('6.1-i386: the scheduler finds the end overwritten', async () => {
+    const { log, error, leaks, faults } = await run(DEADLY)
+    expect(log[1]).toMatch(/^336 bytes too many, and all functions came back$/)
+    expect(log.at(-1)).toBe('Kernel panic - not syncing: corrupted stack end detected inside scheduler')
+    expect(error).toBe(`init did not end: ${log.at(-1)}`)
+    expect(leaks.map(({ kind, bytes }) => `${kind} ${bytes}`)).toEqual(Array(8).fill('task 8192'))
+    expect(faults).toEqual([])
+  })
+
+  it.each(['6.1-x86_64', '6.12-x86_64'])('%s: the guard page stops the write', async kernel => {
+    const { log, error, faults } = await run(DEADLY, { kernel, memory: '64M' })
+    expect(log[1]).toMatch(/^BUG: TASK stack guard page was hit at \w+7ff8 \(stack is \w+8000\.\.\w+c000\)$/)
+    expect(error).toBe('init did not end: Kernel panic - not syncing: Fatal exception in interrupt')
+    expect(faults).toEqual([])
   })
 })

@@ -24,6 +24,7 @@ import {
   put_frame,
   put_stack,
   put_text,
+  require_stack_row,
   STACK_CACHED,
   STACK_HARDIRQ,
   STACK_PAGES,
@@ -87,9 +88,10 @@ function setup_thread_stack(sys: Sys, stack: number): void {
 /** A stack that this CPU kept, else a new one; 0 = no memory. @kernel kernel/fork.c:alloc_thread_stack_node */
 function alloc_thread_stack_node(sys: Sys, nid: number): number {
   const { THREAD_SIZE_ORDER } = sys.kernel.stack
-  if (!sys.kernel.config.VMAP_STACK) return alloc_contiguous(sys, nid, STACK_TASK, THREAD_SIZE_ORDER)
-  const cached = take_cached_stack(sys)
+  const cached = sys.kernel.config.VMAP_STACK ? take_cached_stack(sys) : 0
   if (cached !== 0) return cached
+  require_stack_row(sys)
+  if (!sys.kernel.config.VMAP_STACK) return alloc_contiguous(sys, nid, STACK_TASK, THREAD_SIZE_ORDER)
   const size = 2 ** (sys.kernel.PAGE_SHIFT + THREAD_SIZE_ORDER)
   const gfp = thread_gfp(sys) & ~__GFP_ACCOUNT
   const page = __vmalloc_node_range(sys, size, { align: size, gfp, caller: 'kernel_clone' })

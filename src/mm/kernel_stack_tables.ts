@@ -141,12 +141,23 @@ export function get_text(column: Uint8Array, row: number, width: number): string
   return text
 }
 
+/** Whether there can be one more stack. @ours */
+export function has_stack_row(sys: Sys): boolean {
+  const { unused_stack, used_stacks } = sys.stack_state
+  return unused_stack[0] !== 0 || used_stacks[0]! + 1 < sys.kernel_stack.next.length
+}
+
+/** Before memory is taken for a stack: throws a RangeError where all rows are taken. @ours */
+export function require_stack_row(sys: Sys): void {
+  if (!has_stack_row(sys))
+    throw new RangeError(`all ${sys.kernel_stack.next.length - 1} rows of kernel_stack are in use`)
+}
+
 /** A fresh row of kernel_stack. Throws a RangeError where all are taken. @ours */
 export function take_stack(sys: Sys): number {
   const { unused_stack, used_stacks } = sys.stack_state
   const { next } = sys.kernel_stack
-  if (unused_stack[0] === 0 && used_stacks[0]! + 1 >= next.length)
-    throw new RangeError(`all ${next.length - 1} rows of kernel_stack are in use`)
+  require_stack_row(sys)
   return take_row(unused_stack, used_stacks, next, 1, next.length)
 }
 

@@ -58,8 +58,9 @@ export function segmentation_init(sys: Sys, cpus: readonly GdtOf[]): void {
   }
 }
 
-/** Code and stack of the kernel; the other registers hold the user's data segment, as after a system call. */
-function reset_registers(sys: Sys, cpu: number): void {
+/** Code and stack of the kernel; the other registers hold the user's data segment, as after a system call.
+ * @kernel arch/x86/entry/entry_32.S:SAVE_ALL */
+export function reset_registers(sys: Sys, cpu: number): void {
   const { GDT_ENTRY_KERNEL_CS, GDT_ENTRY_KERNEL_DS, GDT_ENTRY_DEFAULT_USER_DS } = gdt_layout(sys.kernel)
   const user = GDT_ENTRY_DEFAULT_USER_DS * 8 + 3
   const selectors = [user, GDT_ENTRY_KERNEL_CS * 8, GDT_ENTRY_KERNEL_DS * 8, user, 0, 0]

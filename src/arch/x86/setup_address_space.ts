@@ -35,11 +35,12 @@ export function setup_address_space(sys: Sys, options: AddressSpaceOptions = {})
     const early = kernel.BITS_PER_LONG === 32 ? 4 * MiB : 0
     init_mem_mapping(sys, options.memory ?? memory_of_zones(sys), low * 2 ** kernel.PAGE_SHIFT, early)
   }
-  if (kernel.arch === 'i386') setup_fixed(sys, { ...BUILD_32, ...options.fixmap })
+  if (kernel.arch === 'i386') setup_fixed(sys, { ...FIXMAP_BUILD, ...options.fixmap })
   vmalloc_init(sys, vmalloc_range(kernel, low))
 }
 
-const BUILD_32: FixmapOptions = { NR_CPUS: 32, X86_LOCAL_APIC: true, io_apics: 64, PCI_MMCONFIG: true }
+/** What kernels were built with unless it is said otherwise. */
+export const FIXMAP_BUILD: FixmapOptions = { NR_CPUS: 32, X86_LOCAL_APIC: true, io_apics: 64, PCI_MMCONFIG: true }
 
 /** Tables of the fixed mappings and of kmap's slots. @kernel arch/x86/mm/init_32.c:page_table_range_init */
 function setup_fixed(sys: Sys, options: FixmapOptions): void {

@@ -14,7 +14,7 @@ import { vmalloc_to_pfn } from '../../mm/pgtable_map.ts'
 import { kasanTitle } from './kasan_titles.ts'
 import type { ModuleMemory } from './module_memory.ts'
 import type { PerCpu } from './percpu_calls.ts'
-import { type Cache, type Mempool, Page, Pointer } from './pointer.ts'
+import { type Cache, type Mempool, Page, Pointer, type Task } from './pointer.ts'
 
 /** Why a module was stopped: an oops, a sleep without end, too many calls. */
 export class ModuleStop extends Error {
@@ -55,6 +55,7 @@ export class ModuleContext {
   locals = 0
   readonly caches: Set<Cache> = new Set()
   readonly pools: Set<Mempool> = new Set()
+  readonly tasks: Set<Task> = new Set()
   /** Where the module's static data lies. */
   readonly memory: ModuleMemory[] = []
   /** Work that waits, the oldest first. */

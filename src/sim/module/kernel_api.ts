@@ -1,8 +1,8 @@
 // `k`: the kernel as a module sees it, under the kernel's own names. Every call is counted and its arguments are looked
 // at before anything happens; an allocation that fails returns null, as NULL is what the kernel's returns.
 import * as gfp from '../../mm/gfp.ts'
-import type { Sys } from '../../mm/mmzone.ts'
 import * as slab from '../../mm/slab_flags.ts'
+import { type AddressCalls, type AddressNumbers, addressCalls, addressNumbers } from './address_calls.ts'
 import { type BasicCalls, basicCalls } from './basic_calls.ts'
 import { type BitCalls, bitCalls } from './bit_calls.ts'
 import type { ModuleContext } from './context.ts'
@@ -12,7 +12,9 @@ import { type KmemleakCalls, kmemleakCalls } from './kmemleak_calls.ts'
 import { type MempoolCalls, mempoolCalls } from './mempool_calls.ts'
 import { type PageCalls, pageCalls } from './page_calls.ts'
 import { type PercpuCalls, percpuCalls } from './percpu_calls.ts'
+import { type SegmentCalls, type SegmentNumbers, segmentCalls, segmentNumbers } from './segment_calls.ts'
 import { type SlabCalls, slabCalls } from './slab_calls.ts'
+import { type StackCalls, stackCalls, threadSize } from './stack_calls.ts'
 import { type StringCalls, stringCalls } from './string_calls.ts'
 import { type HighmemCalls, highmemCalls, type VmallocCalls, vmallocCalls } from './vmalloc_calls.ts'
 
@@ -26,6 +28,8 @@ export interface KernelConstants {
   readonly NUMA_NO_NODE: number
   readonly ENOMEM: number
   readonly EINVAL: number
+  /** Bytes of a task's kernel stack. @kernel arch/x86/include/asm/page_64_types.h:THREAD_SIZE */
+  readonly THREAD_SIZE: number
 }
 
 /** The kernel's API. */
@@ -42,6 +46,11 @@ export interface ModuleKernel
     DataCalls,
     KmemleakCalls,
     PercpuCalls,
+    AddressCalls,
+    SegmentCalls,
+    StackCalls,
+    AddressNumbers,
+    SegmentNumbers,
     KernelConstants,
     Readonly<Record<GfpName, number>>,
     Readonly<Record<SlabName, number>> {}
@@ -56,7 +65,8 @@ export interface KernelModule {
 const numbersOf = (source: object, pattern: RegExp): Record<string, number> =>
   Object.fromEntries(Object.entries(source).filter(([name, value]) => pattern.test(name) && typeof value === 'number'))
 
-function constants({ kernel }: Sys): object {
+function constants(ctx: ModuleContext): object {
+  const { kernel } = ctx.sys
   const { PAGE_SHIFT } = kernel
   return {
     ...numbersOf(gfp, /^(__)?GFP_/),
@@ -65,6 +75,9 @@ function constants({ kernel }: Sys): object {
     GFP_ATOMIC: kernel.gfp.GFP_ATOMIC,
     GFP_NOWAIT: kernel.gfp.GFP_NOWAIT,
     ...{ PAGE_SHIFT, PAGE_SIZE: 2 ** PAGE_SHIFT, NUMA_NO_NODE: -1, ENOMEM: 12, EINVAL: 22 },
+    ...addressNumbers(ctx),
+    ...segmentNumbers(ctx),
+    THREAD_SIZE: threadSize(ctx),
   }
 }
 
@@ -114,7 +127,10 @@ export function kernelApi(ctx: ModuleContext): ModuleKernel {
     ...mempoolCalls(ctx, objects, pages),
     ...vmallocCalls(ctx),
     ...highmemCalls(ctx),
+    ...addressCalls(ctx),
+    ...segmentCalls(ctx),
+    ...stackCalls(ctx),
   }
   const wrapped = Object.entries(calls).map(([name, call]) => [name, guarded(ctx, name, call as Call)])
-  return Object.freeze({ ...constants(ctx.sys), sizeof_list_head, ...Object.fromEntries(wrapped) }) as ModuleKernel
+  return Object.freeze({ ...constants(ctx), sizeof_list_head, ...Object.fromEntries(wrapped) }) as ModuleKernel
 }

@@ -65,6 +65,22 @@ export class Cache {
   }
 }
 
+/** A `struct task_struct *`. */
+export class Task {
+  /** Row of the machine's kernel stacks. */
+  readonly stack: number
+  readonly comm: string
+
+  constructor(stack: number, comm: string) {
+    this.stack = stack
+    this.comm = comm
+  }
+
+  toString(): string {
+    return this.comm
+  }
+}
+
 /** A `mempool_t *`. */
 export class Mempool {
   /** Row of the machine's pools. */

@@ -11,6 +11,8 @@ import { brokenLaws } from '../mm_core_init.ts'
 import { type Held, ModuleContext, ModuleStop } from './context.ts'
 import { type KernelModule, kernelApi, type ModuleKernel } from './kernel_api.ts'
 import { freeModuleMemory } from './module_memory.ts'
+import { endSegments } from './segment_calls.ts'
+import { threadSize } from './stack_calls.ts'
 
 export interface ModuleOptions {
   /** What the module is called in reports: its file's name without the ending. */
@@ -23,7 +25,7 @@ export interface ModuleOptions {
 
 /** Something that was not given back. */
 export interface Leak {
-  readonly kind: 'pages' | 'object' | 'vmalloc' | 'kmap' | 'percpu'
+  readonly kind: 'pages' | 'object' | 'vmalloc' | 'kmap' | 'percpu' | 'task'
   /** The call that gave it. */
   readonly call: string
   readonly bytes: number
@@ -159,6 +161,7 @@ function phase(
   } catch (error) {
     return { value: null, error: `${name} ${sentence(error)}` }
   } finally {
+    endSegments(ctx.sys)
     runAs(ctx.sys, '', 0)
     balance(ctx, name, atomic, disabled)
   }
@@ -237,6 +240,12 @@ function leaksOf(ctx: ModuleContext): Leak[] {
       call,
       bytes: size * ctx.sys.nr_cpus,
       at: String(ctx.at(place.page)!.plus(place.offset)),
+    })),
+    ...Array.from(ctx.tasks, ({ comm, stack }) => ({
+      kind: 'task' as const,
+      call: `kthread_create(${comm})`,
+      bytes: threadSize(ctx),
+      at: String(ctx.at(ctx.sys.kernel_stack.page[stack]!)),
     })),
     ...leaks('kmap', mapped, pfn => ctx.page(pfn)),
     ...local,
