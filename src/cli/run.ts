@@ -143,7 +143,7 @@ function headText({ title, story, terms }: Scenario): string {
     const text = wrapped(`${term}: ${meaning}`, columns - 4)
     return `  ${text.replaceAll('\n', '\n    ')}\n`
   })
-  return `${coloured(title, 'bold')}\n\n${wrapped(story, columns)}\n\n${words.join('')}`
+  return `${coloured(wrapped(title, columns), 'bold')}\n\n${wrapped(story, columns)}\n\n${words.join('')}`
 }
 
 function stepText({ say, expectations }: ToldStep, number: number): string {

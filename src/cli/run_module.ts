@@ -53,6 +53,7 @@ function reportText(report: ModuleReport): string {
     '',
     `${coloured(module, 'bold')} on ${kernel}: ${endText(report)}`,
     `calls of the kernel: ${calls}`,
+    ...complaintText(report),
     ...leaks.slice(0, SHOWN).map(leakText),
     ...(leaks.length > SHOWN ? [`and ${leaks.length - SHOWN} leaks more`] : []),
     ...(leaks.length > 0 ? [`${bad('leaked')}: ${leaks.reduce((sum, { bytes }) => sum + bytes, 0)} bytes`] : []),
@@ -75,6 +76,20 @@ function kmemleakText(kmemleak: ModuleReport['kmemleak']): string[] {
     text === '' ? [] : [`${bad('kmemleak')}, ${when}:`, text.replace(/\n$/, '')]
   if (loaded === ended) return loaded === '' ? ['kmemleak found no leak'] : told('from the first scan on', loaded)
   return [...told('while it was loaded', loaded), ...told('at the end', ended)]
+}
+
+/** Headlines of what the kernel reported, since reports are long and the log is longer; KASAN's are told by themselves. */
+function complaintText({ log }: ModuleReport): string[] {
+  const headlines = log.filter(
+    (line, at) =>
+      /^BUG\b(?!: KASAN)|^Kernel panic|^Unable to handle/.test(line) ||
+      log[at - 1]?.endsWith('[ cut here ]------------'),
+  )
+  const more = headlines.length - SHOWN
+  return [
+    ...headlines.slice(0, SHOWN).map(line => `${bad('the kernel reported')}: ${line}`),
+    ...(more > 0 ? [`and ${more} reports more`] : []),
+  ]
 }
 
 const bad = (text: string): string => coloured(text, 'red')

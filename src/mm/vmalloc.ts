@@ -6,6 +6,7 @@ import { address_of, format_address } from '../base/address.ts'
 import { __GFP_DMA, __GFP_DMA32, __GFP_HIGHMEM, __GFP_NOWARN, __GFP_ZERO, GFP_KERNEL } from './gfp.ts'
 import { format_gfp } from './gfp_names.ts'
 import { kasan_unpoison_vmalloc } from './kasan_vmalloc.ts'
+import { warn } from './kernel_taint.ts'
 import { kmemleak_vfree, kmemleak_vmalloc } from './kmemleak.ts'
 import { might_sleep } from './might_sleep.ts'
 import { PAGE_USED } from './mm_types.ts'
@@ -243,7 +244,7 @@ export function vfree(sys: Sys, page: number): void {
 function owned_area(sys: Sys, page: number, who: string): number {
   const vm = find_vm_area(sys, page)
   if (vm !== 0 && sys.vm_struct.addr[vm] === page) return vm
-  sys.printk?.(`Trying to ${who} nonexistent vm area (${format_page(sys, page)})`)
+  warn(sys, 'mm/vmalloc.c', `Trying to ${who} nonexistent vm area (${format_page(sys, page)})`)
   return 0
 }
 

@@ -36,6 +36,8 @@ function told(path: string, ...args: string[]): Told & { code: number | null; er
 /** What examples leave behind on purpose, as their report says it. */
 const LEFT: Readonly<Record<string, string>> = {
   leak_on_purpose: 'cache not destroyed: forgotten\n',
+  kernel_stack_overflow:
+    'the kernel reported: Kernel panic - not syncing: corrupted stack end detected inside scheduler\n',
   kmemleak_orphans: '\nkmemleak, at the end:\nunreferenced object 0xffff8880',
 }
 
@@ -114,6 +116,19 @@ describe('modules as files', () => {
     const { code, log, ...report } = told(path, '--config', 'DEBUG_KMEMLEAK=y')
     expect(report).toMatchObject({ error: null, faults: [], clean })
     expect([code, log.includes(line)]).toEqual([clean ? 0 : 1, true])
+  })
+
+  it('wrong frees: their headlines stand in the summary', () => {
+    const path = file(
+      'frees.ts',
+      'export function init(k) { const p = k.kmalloc(100, k.GFP_KERNEL); k.kfree(p); k.kfree(p); const v = k.vmalloc(9); k.vfree(v); k.vfree(v) }',
+    )
+    const { code, out } = mmtwin(['run', path])
+    expect(code).toBe(0)
+    expect(out.split('\n').filter(line => line.startsWith('the kernel reported'))).toEqual([
+      'the kernel reported: BUG kmalloc-128 (Not tainted): Object already free',
+      expect.stringMatching(/^the kernel reported: Trying to vfree\(\) nonexistent vm area \(ffffc9\w{10}\)$/),
+    ])
   })
 
   it('a switch that there is not, and what is none', () => {
