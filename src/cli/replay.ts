@@ -20,8 +20,9 @@ The files captured before and after the trace lie beside it, in folders before a
 events of objects (kmem:kmalloc …) "slabs": { "pages", "caches", "callSites", "series" }.
 
 A trace of page accesses (lackey, oracleGeneral, csv, DAMON's aggregated events) is run through replacement policies: fifo,
-lru, clock, sieve, lfu, 2q, slru, arc, s3-fifo, opt, or a file that exports create(frames), which returns { evict(page),
-hit?(page), insert?(page) }. --json prints { "trace", "format", "accesses", "pages", "pageSize", "records", "diagnostics",
+lru, clock, sieve, lfu, 2q, slru, arc, s3-fifo, opt, the kernel's own: linux (active and inactive list) and mglru, which a
+twin plays as read-only accesses to a file, or a file that exports create(frames), which returns { evict(page), hit?(page),
+insert?(page) }. --json prints { "trace", "format", "accesses", "pages", "pageSize", "records", "diagnostics",
 "frames", "policies": [ { "name", "title", "misses", "missRatios" } ] }, misses and ratios one for each of "frames".`
 
 interface Options extends AccessCliOptions {

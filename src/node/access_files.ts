@@ -1,6 +1,7 @@
 // A file of page accesses: read by its kind, and its pages run through replacement policies at some memory sizes.
 
 import { type PolicyKind, policies } from '../sim/policy/index.ts'
+import { kernelPolicies } from '../sim/policy/kernel.ts'
 import { curveSizes, type PolicyMisses, simulate } from '../sim/policy/simulate.ts'
 import {
   ACCESS_FORMATS,
@@ -97,10 +98,13 @@ export async function replayAccesses(file: string, options: AccessFilesOptions =
 
 const sorted = (frames: readonly number[]): number[] => [...new Set(frames)].sort((a, b) => a - b)
 
+/** All that have a name. */
+const known: readonly PolicyKind[] = [...policies, ...kernelPolicies]
+
 function policyNamed(name: string): PolicyKind {
-  const kind = policies.find(each => each.name === name.toLowerCase())
+  const kind = known.find(each => each.name === name.toLowerCase())
   if (kind) return kind
-  throw new UserError(`no policy "${name}"; there are ${policies.map(each => each.name).join(', ')}, or a file FILE.ts`)
+  throw new UserError(`no policy "${name}"; there are ${known.map(each => each.name).join(', ')}, or a file FILE.ts`)
 }
 
 /** The accesses of a file. @throws InputError */

@@ -2,18 +2,10 @@
 import type { Sys } from '../mm/mmzone.ts'
 import { cond_resched, spend } from '../mm/reclaim_clock.ts'
 import { type VmEventItem, vm_event } from '../mm/vmstat_item.ts'
+import { Toucher } from '../sim/toucher.ts'
 import { type MempatRun, MempatSequence } from './mempat.ts'
 import type { ReclaimMachine } from './reclaim_machine.ts'
-import {
-  ANON_FLAGS,
-  FILE_FLAGS,
-  INODE_REGULAR,
-  mapArea,
-  openFile,
-  startTask,
-  TEXT_FLAGS,
-  Toucher,
-} from './reclaim_program.ts'
+import { ANON_FLAGS, FILE_FLAGS, INODE_REGULAR, mapArea, openFile, startTask, TEXT_FLAGS } from './reclaim_program.ts'
 
 export interface ReclaimOutcome {
   readonly killed: boolean

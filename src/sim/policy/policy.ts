@@ -5,7 +5,7 @@
 
 /** One policy at work in a memory of a fixed number of frames. */
 export interface Policy {
-  /** Makes room for page numbers below `pages`; must be called before a run meets them. */
+  /** Makes room for page numbers below `pages`; must be called before a run meets them. The kernel's own cannot grow. */
   reserve(pages: number): void
   /** The accesses `pages[from]` to `pages[to - 1]`; returns how many found their page not in memory. */
   run(pages: Int32Array, from: number, to: number): number
