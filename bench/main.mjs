@@ -6,7 +6,19 @@ import { writeFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 import { compiler, here } from './lib.mjs'
 
-const QUESTIONS = ['page_alloc', 'slab', 'boot', 'trace', 'tracepoints', 'sanitizers', 'replay', 'policies', 'rejected']
+const QUESTIONS = [
+  'page_alloc',
+  'slab',
+  'boot',
+  'trace',
+  'tracepoints',
+  'sanitizers',
+  'replay',
+  'policies',
+  'faults',
+  'explain',
+  'rejected',
+]
 
 const COLUMNS = ['goal', 'what', 'figure', 'limit', 'verdict']
 
