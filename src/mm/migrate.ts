@@ -3,9 +3,17 @@
 import { PG, PG_swapcache } from './mm_types.ts'
 import type { Sys } from './mmzone.ts'
 import { folio_test_swapcache } from './page_io.ts'
+import { mod_node_page_state, page_to_nid } from './page_ref.ts'
 import { move_mappings } from './rmap_walk.ts'
 import { slot_row } from './swapfile_slots.ts'
+import { INODE_SHMEM } from './vm_flags.ts'
+import { node_item } from './vmstat_item.ts'
 import { xa_store } from './xarray.ts'
+
+const NR_FILE_PAGES: number = node_item('nr_file_pages')
+const NR_SWAPCACHE: number = node_item('nr_swapcached')
+const NR_SHMEM: number = node_item('nr_shmem')
+const NR_FILE_DIRTY: number = node_item('nr_dirty')
 
 const KEPT: number =
   PG.referenced |
@@ -29,6 +37,7 @@ export function migrate_folio(sys: Sys, from: number, to: number): boolean {
   const cached = swapcache || mapping[from]! > 0 ? 1 : 0
   if (_refcount[from] !== 1 + cached + _mapcount[from]!) return false
   move_mappings(sys, from, to)
+  if (cached === 1) move_counters(sys, from, to, swapcache)
   if (swapcache) {
     sys.swap_map.folio[slot_row(sys, sys.page.private[from]!)] = to + 1
     sys.page.private[to] = sys.page.private[from]!
@@ -43,6 +52,19 @@ export function migrate_folio(sys: Sys, from: number, to: number): boolean {
   flags[from] = flags[from]! & ~KEPT
   move_bytes(sys, from, to)
   return true
+}
+
+/** A page of a cache is counted on the node that it is on now. @kernel mm/migrate.c:folio_migrate_mapping */
+function move_counters(sys: Sys, from: number, to: number, swapcache: boolean): void {
+  if (page_to_nid(sys, from) === page_to_nid(sys, to)) return
+  const move = (item: number): void => {
+    mod_node_page_state(sys, from, item, -1)
+    mod_node_page_state(sys, to, item, 1)
+  }
+  move(NR_FILE_PAGES)
+  if (swapcache) move(NR_SWAPCACHE)
+  else if (sys.inode.kind[sys.page.mapping[from]!] === INODE_SHMEM) move(NR_SHMEM)
+  else if ((sys.page.flags[from]! & PG.dirty) !== 0) move(NR_FILE_DIRTY)
 }
 
 function move_bytes(sys: Sys, from: number, to: number): void {
