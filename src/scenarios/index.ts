@@ -7,10 +7,12 @@ import { fragmentation } from './fragmentation.ts'
 import { highmemExhausted } from './highmem_exhausted.ts'
 import { hugePageSplit } from './huge_page_split.ts'
 import { kernelStackOverflow } from './kernel_stack_overflow.ts'
+import { kmapFlush } from './kmap_flush.ts'
 import { numaSpill } from './numa_spill.ts'
 import { order3Failure } from './order3_failure.ts'
 import { perCpuDrain } from './per_cpu_drain.ts'
 import type { Scenario } from './scenario.ts'
+import { slubCpuPartial } from './slub_cpu_partial.ts'
 import { zoneFallback } from './zone_fallback.ts'
 
 export {
@@ -29,8 +31,10 @@ export const scenarios: readonly Scenario[] = [
   perCpuDrain,
   zoneFallback,
   highmemExhausted,
+  kmapFlush,
   numaSpill,
   order3Failure,
+  slubCpuPartial,
   kernelStackOverflow,
   beladysAnomaly,
   forkAndCow,

@@ -25,6 +25,13 @@ import { run_reapers } from '../mm/slab_drain.ts'
 import { slab_attr_store, slab_attributes } from '../mm/slub_sysfs.ts'
 import { set_transparent_hugepage, sysctl_write } from '../mm/sysctl.ts'
 import { refresh_cpu_vm_stats } from '../mm/vmstat.ts'
+import {
+  ALLOCATOR_HANDLERS,
+  ALLOCATOR_REQUIRED,
+  type AllocatorCommand,
+  type AllocatorResult,
+  checkAllocatorCommand,
+} from './allocator_commands.ts'
 import { slabFolderCache } from './inspect_slab.ts'
 import { hasCaches, mm_core_init } from './mm_core_init.ts'
 import {
@@ -43,6 +50,7 @@ interface OnCpu {
 /** One change of a machine's state. The names are the kernel's functions. */
 export type Command =
   | ProcessCommand
+  | AllocatorCommand
   | (OnCpu & { readonly op: 'alloc_pages'; readonly gfp: Gfp; readonly order: Order; readonly nid?: number })
   | (OnCpu & { readonly op: 'alloc_page'; readonly gfp: Gfp })
   | (OnCpu & { readonly op: '__get_free_pages'; readonly gfp: Gfp; readonly order: Order })
@@ -70,7 +78,7 @@ export type Command =
 export type CommandName = Command['op']
 
 /** What a command gave back; `pfn` -1 and a null address mean that an allocation failed. */
-export interface Result extends ProcessResult {
+export interface Result extends ProcessResult, AllocatorResult {
   readonly pfn?: Pfn
   readonly address?: Address
   /** 0, or a negated errno. */
@@ -85,6 +93,7 @@ type Handlers = { readonly [Name in CommandName]: (sys: Sys, command: Command & 
 
 const HANDLERS: Handlers = {
   ...PROCESS_HANDLERS,
+  ...ALLOCATOR_HANDLERS,
   alloc_pages: (sys, { gfp, order, nid }) => allocated(sys, alloc_pages_node(sys, nid ?? -1, gfp, order)),
   alloc_page: (sys, { gfp }) => allocated(sys, alloc_page(sys, gfp)),
   __get_free_pages: (sys, { gfp, order }) => addressed(sys, __get_free_pages(sys, gfp, order)),
@@ -169,6 +178,7 @@ export function apply(sys: Sys, command: Command): Result {
 /** Fields that a command must have. */
 const REQUIRED: { readonly [Name in CommandName]: readonly string[] } = {
   ...PROCESS_REQUIRED,
+  ...ALLOCATOR_REQUIRED,
   alloc_pages: ['gfp', 'order'],
   alloc_page: ['gfp'],
   __get_free_pages: ['gfp', 'order'],
@@ -205,6 +215,7 @@ export function checkCommand(sys: Sys, command: Command): void {
   for (const name of REQUIRED[command.op])
     if (fields[name] === undefined) throw new RangeError(`${command.op} needs ${name}`)
   checkProcessCommand(sys, command)
+  checkAllocatorCommand(sys, command)
   whole('cpu', fields.cpu, 0, sys.nr_cpus - 1)
   whole('order', fields.order, 0, 63)
   whole('gfp', fields.gfp, 0, 0xffffffff)
