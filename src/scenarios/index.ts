@@ -13,6 +13,7 @@ import { order3Failure } from './order3_failure.ts'
 import { perCpuDrain } from './per_cpu_drain.ts'
 import type { Scenario } from './scenario.ts'
 import { slubCpuPartial } from './slub_cpu_partial.ts'
+import { vmallocExhausted } from './vmalloc_exhausted.ts'
 import { zoneFallback } from './zone_fallback.ts'
 
 export {
@@ -32,6 +33,7 @@ export const scenarios: readonly Scenario[] = [
   zoneFallback,
   highmemExhausted,
   kmapFlush,
+  vmallocExhausted,
   numaSpill,
   order3Failure,
   slubCpuPartial,

@@ -1,9 +1,10 @@
-// Commands of the allocators above the page allocator: caches and their objects, slots of kmap.
+// Commands of the allocators above the page allocator: caches and their objects, slots of kmap, vmalloc.
 // Law: they need what mm_core_init makes; before it they throw a RangeError.
 import type { Gfp, Paddr, Pfn } from '../base/units.ts'
 import { kmap, kunmap } from '../mm/highmem.ts'
 import { kmem_cache_alloc, kmem_cache_create, kmem_cache_free } from '../mm/kmem_cache.ts'
 import type { Sys } from '../mm/mmzone.ts'
+import { vfree, vmalloc } from '../mm/vmalloc.ts'
 import { hasAllocators } from './mm_core_init.ts'
 
 /** Where a command runs; default: the CPU that runs now. */
@@ -17,6 +18,8 @@ export type AllocatorCommand =
   | (OnCpu & { readonly op: 'kmem_cache_alloc'; readonly cache: number; readonly gfp: Gfp })
   | (OnCpu & { readonly op: 'kmem_cache_free'; readonly cache: number; readonly object: Paddr })
   | (OnCpu & { readonly op: 'kmap' | 'kunmap'; readonly pfn: Pfn })
+  | (OnCpu & { readonly op: 'vmalloc'; readonly size: number })
+  | (OnCpu & { readonly op: 'vfree'; readonly page: number })
 
 export type AllocatorCommandName = AllocatorCommand['op']
 
@@ -25,7 +28,7 @@ export interface AllocatorResult {
   readonly cache?: number
   /** Physical address of an object; 0 = no memory. */
   readonly object?: Paddr
-  /** Page number of a mapping; 0 = none. */
+  /** Page number of a mapping or area; 0 = none. */
   readonly page?: number
 }
 
@@ -41,6 +44,8 @@ export const ALLOCATOR_HANDLERS: Handlers = {
   kmem_cache_free: (sys, { cache, object }) => nothing(kmem_cache_free(sys, cache, object)),
   kmap: (sys, { pfn }) => ({ page: kmap(sys, pfn) }),
   kunmap: (sys, { pfn }) => nothing(kunmap(sys, pfn)),
+  vmalloc: (sys, { size }) => ({ page: vmalloc(sys, size) }),
+  vfree: (sys, { page }) => nothing(vfree(sys, page)),
 }
 
 /** Fields that a command must have. */
@@ -50,6 +55,8 @@ export const ALLOCATOR_REQUIRED: { readonly [Name in AllocatorCommandName]: read
   kmem_cache_free: ['cache', 'object'],
   kmap: ['pfn'],
   kunmap: ['pfn'],
+  vmalloc: ['size'],
+  vfree: ['page'],
 }
 
 /** @throws RangeError where there are no allocators yet, or no such cache or frame */

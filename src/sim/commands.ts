@@ -222,7 +222,7 @@ export function checkCommand(sys: Sys, command: Command): void {
   whole('pfn', fields.pfn, -1, Number.MAX_SAFE_INTEGER)
   whole('ticks', fields.ticks, 0, Number.MAX_SAFE_INTEGER)
   whole('stack', fields.stack, 0, sys.kernel_stack.kind.length - 1)
-  whole('size', fields.size, 0, 2 ** 20)
+  whole('size', fields.size, 0, command.op === 'vmalloc' ? Number.MAX_SAFE_INTEGER : 2 ** 20)
   whole('nid', fields.nid, -1, sys.nr_nodes - 1)
   if (fields.nid !== undefined && fields.nid >= 0 && sys.node.online[fields.nid] === 0)
     throw new RangeError(`node ${fields.nid} is not online`)
