@@ -8,6 +8,7 @@ import { oom_seam } from './oom_kill.ts'
 import { alloc_pages_reclaim, wake_all_kswapds } from './page_alloc/slowpath.ts'
 import { wait_for_read } from './page_io.ts'
 import { reclaim_clock_init } from './reclaim_clock.ts'
+import { reclaim_pages } from './reclaim_pages.ts'
 import { free_shmem_swap, shmem_swapin } from './shmem_swap.ts'
 import {
   deactivate_page,
@@ -35,6 +36,7 @@ export function attach_reclaim(sys: Sys): void {
       folio_mark_accessed,
       folio_mark_lazyfree,
       deactivate_page,
+      reclaim_pages,
       workingset_refault,
       wait_for_io: wait_for_read,
     },

@@ -19,7 +19,8 @@ export function find_vma(sys: Sys, mm: number, page: number): number {
   if (cached !== 0 && page >= start[cached]! && page < end[cached]!) return cached
   let node = sys.mm.vma_root[mm]!
   let best = 0
-  while (node !== 0) {
+  // A row that is not there has no root at all: that is no area, too.
+  while (node > 0) {
     if (page < end[node]!) {
       best = node
       if (page >= start[node]!) break

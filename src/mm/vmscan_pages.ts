@@ -95,7 +95,7 @@ function may_enter_fs(sys: Sys, pfn: number, gfp: number): boolean {
 }
 
 /** Frees what it can of `count` isolated pages, and leaves the others at the begin of `list`, the first one first;
- * returns how many are left. @kernel mm/vmscan.c:shrink_folio_list */
+ * returns how many are left. `ignore_references`: pages that were used lately go, too. @kernel mm/vmscan.c:shrink_folio_list */
 export function shrink_folio_list(
   sys: Sys,
   list: Int32Array,
@@ -103,6 +103,7 @@ export function shrink_folio_list(
   sc: number,
   stat: ReclaimStat,
   kswapd: boolean,
+  ignore_references = false,
 ): number {
   const { flags } = sys.page
   const { nr_scanned } = sys.scan_control
@@ -116,7 +117,7 @@ export function shrink_folio_list(
     }
     flags[pfn] = flags[pfn]! | LOCKED
     nr_scanned[sc] = nr_scanned[sc]! + 1
-    const verdict = shrink_one_folio(sys, pfn, sc, stat, kswapd)
+    const verdict = shrink_one_folio(sys, pfn, sc, stat, kswapd, ignore_references)
     if (verdict === FREED) continue
     if (verdict === ACTIVATE_LOCKED) activate_locked(sys, pfn, stat)
     if (verdict !== KEEP) flags[pfn] = flags[pfn]! & ~LOCKED
@@ -136,15 +137,22 @@ function activate_locked(sys: Sys, pfn: number, stat: ReclaimStat): void {
   flags[pfn] = flags[pfn]! | ACTIVE
 }
 
-function shrink_one_folio(sys: Sys, pfn: number, sc: number, stat: ReclaimStat, kswapd: boolean): number {
+function shrink_one_folio(
+  sys: Sys,
+  pfn: number,
+  sc: number,
+  stat: ReclaimStat,
+  kswapd: boolean,
+  ignore_references: boolean,
+): number {
   const { flags } = sys.page
   if ((flags[pfn]! & (UNEVICTABLE | MLOCKED)) !== 0) return ACTIVATE_LOCKED
   const mapped = folio_mapped(sys, pfn)
   if (sys.scan_control.may_unmap[sc] === 0 && mapped) return KEEP_LOCKED
   // A walk over page tables has found it in use after it was isolated.
-  if (mapped && (flags[pfn]! & REFERENCED) !== 0 && lru_gen_enabled(sys)) return KEEP_LOCKED
+  if (!ignore_references && mapped && (flags[pfn]! & REFERENCED) !== 0 && lru_gen_enabled(sys)) return KEEP_LOCKED
   if ((flags[pfn]! & (DIRTY | WRITEBACK)) !== 0 && under_writeback(sys, pfn, stat, kswapd)) return ACTIVATE_LOCKED
-  const references = folio_check_references(sys, pfn)
+  const references = ignore_references ? FOLIOREF_RECLAIM : folio_check_references(sys, pfn)
   if (references === FOLIOREF_ACTIVATE) return ACTIVATE_LOCKED
   if (references === FOLIOREF_KEEP) {
     stat.ref_keep++

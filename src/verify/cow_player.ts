@@ -13,6 +13,7 @@ import { do_mmap, do_munmap } from '../mm/mmap.ts'
 import type { Sys } from '../mm/mmzone.ts'
 import { do_mprotect } from '../mm/mprotect.ts'
 import { do_mremap } from '../mm/mremap.ts'
+import { swapon } from '../mm/swapfile.ts'
 import { shmem_get_folio } from '../mm/vm_file_ops.ts'
 import * as F from '../mm/vm_flags.ts'
 import { vm_init } from '../mm/vm_init.ts'
@@ -45,6 +46,8 @@ export interface CowGiven {
 const STACK_OLD: { readonly [bits in 32 | 64]: number } = { 64: 2, 32: 3 }
 /** Own pages that it writes when it has waited for a child. */
 const WAITED = 3
+/** Pages of the swap disk: 64 MiB. */
+const SWAP_PAGES = 16384
 
 export class CowPlayer {
   readonly sys: Sys
@@ -68,11 +71,13 @@ export class CowPlayer {
   constructor(kernel: Kernel, given: CowGiven) {
     this.sys = boot_from_description(
       { memory: '1G' },
-      { kernel, shared: false, processes: { nr_tasks: 8, nr_vmas: 1024, nr_xa_nodes: 256 } },
+      { kernel, shared: false, processes: { nr_tasks: 8, nr_vmas: 1024, nr_xa_nodes: 512, nr_swap_slots: SWAP_PAGES } },
     )
     const { sys } = this
     setup_address_space(sys)
     vm_init(sys)
+    const header = { version: 1, last_page: SWAP_PAGES - 1, badpages: [] }
+    swapon(sys, { path: '/dev/vdb', header, pages: SWAP_PAGES, rotational: true })
     this.given = given
     this.stackOld = STACK_OLD[kernel.BITS_PER_LONG]
     this.parent = this.task = task_alloc(sys, 'cow')
