@@ -174,7 +174,12 @@ function nearest(index: WhereIndex, wanted: string): string[] {
     const candidate = bare(name)
     const part =
       target.length > 2 && (candidate.includes(target) || (candidate.length > 2 && target.includes(candidate)))
-    const rank = part ? Math.min(limit, Math.abs(candidate.length - target.length)) : editDistance(target, candidate)
+    const whole = target.length > 3 && candidate.includes(target)
+    const rank = whole
+      ? 1
+      : part
+        ? Math.min(limit, Math.abs(candidate.length - target.length))
+        : editDistance(target, candidate)
     if (rank <= limit) ranked.push([rank, name])
   }
   ranked.sort(([a, left], [b, right]) => a - b || left.length - right.length || (left < right ? -1 : 1))

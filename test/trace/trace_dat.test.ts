@@ -186,6 +186,14 @@ describe('damage', () => {
     )
   })
 
+  it('a format that computes with what is no number prints a question mark', () => {
+    const bytes = sample()
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    const at = text.indexOf('REC->gfp_flags,')
+    text.write('REC->gfp_flagz,', at, 'latin1')
+    expect(() => readDat(memorySource(bytes))).not.toThrow()
+  })
+
   it('says what is wrong', () => {
     const bytes = sample()
     expect(() => readDat(memorySource(new Uint8Array(40)))).toThrow('not a trace.dat')

@@ -106,8 +106,9 @@ export class Symbols {
   }
 }
 
-/** `0x…` of a signed 64-bit address. */
+/** `0x…` of a signed 64-bit address; `?` of what is no number, which a damaged format may come to. */
 export function hexAddress(address: number): string {
+  if (!Number.isInteger(address)) return '?'
   return `0x${BigInt.asUintN(64, BigInt(address)).toString(16)}`
 }
 

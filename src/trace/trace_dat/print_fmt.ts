@@ -320,6 +320,8 @@ function symbolName(value: number, pairs: readonly [number, string][]): string {
   return pairs.find(([number]) => number === value)?.[1] ?? hex(value)
 }
 
+/** A damaged format may compute with what is no number. */
 function hex(value: number): string {
+  if (!Number.isInteger(value)) return '?'
   return `0x${BigInt.asUintN(64, BigInt(value)).toString(16)}`
 }
