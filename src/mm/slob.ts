@@ -86,7 +86,9 @@ function slob_new_pages(sys: Sys, gfp: number, order: number, node: number): num
   const pfn = alloc_pages_node(sys, node, gfp, order)
   if (pfn < 0) return 0
   account_slab(sys, pfn, 2 ** order, false)
-  return pfn * page_size(sys)
+  const address = pfn * page_size(sys)
+  if ((gfp & __GFP_ZERO) !== 0) memset(sys, address, 0, 2 ** order * page_size(sys))
+  return address
 }
 
 /** @kernel mm/slob.c:slob_free_pages */
