@@ -7,7 +7,7 @@
 export type { Address } from './base/address.ts'
 export { KernelBug } from './base/bug.ts'
 export type { Gfp, Order, Pfn } from './base/units.ts'
-export { define_kernel, kernel_by_name, kernel_for_release, kernels, with_config } from './kernels/index.ts'
+export { define_kernel, kernel_by_name, kernel_for_release, kernels, with_config, with_slab } from './kernels/index.ts'
 export { format_gfp, parse_gfp } from './mm/gfp_names.ts'
 export type { Kernel } from './mm/kernel.ts'
 export type { Sys } from './mm/mmzone.ts'

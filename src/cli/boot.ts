@@ -2,6 +2,7 @@
 // failing line told with its number; or for the one line behind `--`.
 import { createInterface, type Interface } from 'node:readline'
 import { type Command, InvalidArgumentError } from 'commander'
+import type { MachineDescription } from '../sim/machine_description.ts'
 import type { Answer, Session } from '../sim/shell/shell.ts'
 import { print, printJson } from './output.ts'
 import { parseSettings, type Settings } from './settings.ts'
@@ -12,6 +13,7 @@ Examples:
   $ mmtwin boot
   $ mmtwin boot --memory 4G --cpus 2 -- cat /proc/buddyinfo
   $ mmtwin boot -- 'alloc_pages GFP_KERNEL 3; page $1; free_pages $1; diff 0'
+  $ mmtwin boot --slab slab -- cat /proc/slabinfo
   $ mmtwin boot --machine captured/before < script
   $ mmtwin boot -- 'random 1000 7; hash; back 1000; hash; step 1000; hash'
 
@@ -23,6 +25,7 @@ interface Options {
   readonly memory?: string
   readonly cpus?: number
   readonly kernel?: string
+  readonly slab?: NonNullable<MachineDescription['slab']>
   readonly append?: string
   readonly set?: readonly Settings[]
   readonly seed?: number
@@ -39,6 +42,7 @@ export function registerBoot(program: Command): void {
     .option('--memory <size>', 'memory of the machine (1G)')
     .option('--cpus <n>', 'number of CPUs (1)', positive)
     .option('--kernel <name>', 'kernel profile (6.1-x86_64)')
+    .option('--slab <name>', "allocator of objects: slub, slab or slob (the kernel profile's)")
     .option('--append <line>', 'command line of the kernel, as numa=fake=2')
     .option('-s, --set <settings>', 'NAME=VALUE[,NAME=VALUE…] of vm.* to write after the boot', collect)
     .option('--seed <n>', "seed of the machine's chance (1)", positive)
@@ -70,8 +74,9 @@ async function openSession(options: Options): Promise<Session> {
   const { loadMachine } = await import('../node/machine_file.ts')
   const { readText } = await import('../node/verify_files.ts')
   const { openShell } = await import('../sim/shell/shell.ts')
-  const { machine: path, memory, cpus, kernel, append: commandLine, seed } = options
-  const given = Object.entries({ memory, cpus, kernel, commandLine, seed }).filter(([, value]) => value !== undefined)
+  const { machine: path, memory, cpus, kernel, slab, append: commandLine, seed } = options
+  const choices = { memory, cpus, kernel, slab, commandLine, seed }
+  const given = Object.entries(choices).filter(([, value]) => value !== undefined)
   const machine = loadMachine(path, Object.fromEntries(given), { processes: { nr_tasks: 64 } })
   for (const group of options.set ?? []) for (const [name, value] of Object.entries(group)) machine.sysctl(name, value)
   return openShell(machine, { readFile: readText })

@@ -45,6 +45,7 @@ export function registerRun(program: Command): void {
     .option('--memory <size>', "memory of a module's machine (64M)")
     .option('--cpus <n>', "CPUs of a module's machine (1)", positive)
     .option('--kernel <name>', "kernel profile of a module's machine (6.1-x86_64)")
+    .option('--slab <name>', "its allocator of objects: slub, slab or slob (the kernel profile's)")
     .option('--config <switches>', "switches of a module's kernel that differ, as DEBUG_KMEMLEAK=y,SWAP=n", switches)
     .option('--append <line>', "command line of a module's kernel, as slub_debug=FPZU")
     .option('--kasan', "a module's kernel is built with KASAN: every wrong access and free is reported")

@@ -1,5 +1,6 @@
 // `mmtwin run FILE.ts`: a kernel module on a twin: its log as it is printed, then what it left behind.
 import type { ModuleFileOptions } from '../node/module_file.ts'
+import type { MachineDescription } from '../sim/machine_description.ts'
 import type { Leak, ModuleReport } from '../sim/module/run_module.ts'
 import { print, printJson } from './output.ts'
 import { coloured } from './text.ts'
@@ -9,6 +10,7 @@ export interface ModuleRunOptions {
   readonly memory?: string
   readonly cpus?: number
   readonly kernel?: string
+  readonly slab?: NonNullable<MachineDescription['slab']>
   readonly config?: Readonly<Record<string, boolean>>
   readonly append?: string
   readonly kasan?: boolean
@@ -30,8 +32,8 @@ export async function runModuleCommand(path: string, options: ModuleRunOptions):
 }
 
 function moduleOptions({ machine, timeout, calls, json, append, ...rest }: ModuleRunOptions): ModuleFileOptions {
-  const { memory, cpus, kernel, config, seed, kasan } = rest
-  const given = Object.entries({ memory, cpus, kernel, config, commandLine: append, seed, kasan }).filter(
+  const { memory, cpus, kernel, slab, config, seed, kasan } = rest
+  const given = Object.entries({ memory, cpus, kernel, slab, config, commandLine: append, seed, kasan }).filter(
     ([, value]) => value != null,
   )
   return {

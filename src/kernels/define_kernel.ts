@@ -86,6 +86,31 @@ export function with_config(
   return define_kernel({ ...record, ...changes, name, config: { ...record.config, ...config } })
 }
 
+/** Switches that an allocator of objects does not have, or that the model has for SLUB only. */
+const SLUB_ONLY: Partial<KernelConfig> = {
+  SLUB_DEBUG: false,
+  SLUB_CPU_PARTIAL: false,
+  SLUB_KMALLOC_REDZONE: false,
+  SLAB_FREELIST_HARDENED: false,
+  SLAB_FREELIST_RANDOM: false,
+}
+const WITHOUT: Readonly<Record<Kernel['slab'], Partial<KernelConfig>>> = {
+  SLUB: { DEBUG_SLAB: false },
+  SLAB: SLUB_ONLY,
+  SLOB: { ...SLUB_ONLY, DEBUG_SLAB: false, MEMCG_KMEM: false },
+}
+
+/** The same kernel built with another allocator of objects, and with the switches that differ beside that. Its name says
+ * which: `6.1-x86_64-slab`.
+ * @ours
+ */
+export function with_slab(kernel: Kernel, slab: Kernel['slab'], config: Partial<KernelConfig> = {}): Kernel {
+  if (slab === kernel.slab) return Object.keys(config).length === 0 ? kernel : with_config(kernel, config)
+  const custom = Object.keys(config).length === 0 ? '' : '-custom'
+  const name = `${kernel.name}-${slab.toLowerCase()}${custom}`
+  return with_config(kernel, { ...WITHOUT[slab], ...config }, { slab, name })
+}
+
 /** @kernel include/linux/mmzone.h:enum zone_type */
 function zone_names(config: KernelConfig): readonly ZoneName[] {
   const all: readonly (readonly [boolean, ZoneName])[] = [
@@ -121,6 +146,8 @@ function pgtable_of({ arch, pgtable_levels }: KernelRecord): Pgtable {
 }
 
 const LAST_DISCONTIGMEM = [5, 13]
+const LAST_SLAB = [6, 7]
+const LAST_SLOB = [6, 3]
 
 function newer_than(release: string, [major, minor]: readonly number[]): boolean {
   const [a = 0, b = 0] = release.split('.').map(Number)
@@ -150,6 +177,9 @@ function never_existed(record: KernelRecord): string | null {
     [config.SLUB_CPU_PARTIAL && !config.SMP, 'SLUB_CPU_PARTIAL needs SMP'],
     [config.DEBUG_SLAB && record.slab !== 'SLAB', `DEBUG_SLAB belongs to SLAB, not to ${record.slab}`],
     [config.DEBUG_KMEMLEAK && arch === 'alpha', 'DEBUG_KMEMLEAK does not exist for alpha'],
+    [record.slab === 'SLAB' && newer_than(record.release, LAST_SLAB), `SLAB ended with 6.7, this is ${record.release}`],
+    [record.slab === 'SLOB' && newer_than(record.release, LAST_SLOB), `SLOB ended with 6.3, this is ${record.release}`],
+    [config.MEMCG_KMEM && record.slab === 'SLOB', 'MEMCG_KMEM needs SLUB or SLAB'],
     [config.KASAN && record.slab === 'SLOB', 'KASAN needs SLUB or SLAB'],
     [config.KASAN && config.DEBUG_SLAB, 'KASAN with SLAB needs DEBUG_SLAB off'],
     [config.KASAN && arch !== 'x86_64', `generic KASAN is there for x86_64, not for ${arch}`],

@@ -7,7 +7,7 @@ import { i386_2_6_discontigmem } from './i386_discontigmem.ts'
 import { x86_64_6_1, x86_64_6_1_la57 } from './x86_64_6_1.ts'
 import { x86_64_6_12 } from './x86_64_6_12.ts'
 
-export { define_kernel, type KernelRecord, with_config } from './define_kernel.ts'
+export { define_kernel, type KernelRecord, with_config, with_slab } from './define_kernel.ts'
 
 const all: readonly Kernel[] = [
   x86_64_6_1,

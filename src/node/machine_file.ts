@@ -16,6 +16,7 @@ export interface MachineChoices {
   readonly memory?: string
   readonly cpus?: number
   readonly kernel?: string
+  readonly slab?: NonNullable<MachineDescription['slab']>
   /** Switches of the kernel that differ, beside those of the machine file. */
   readonly config?: Partial<KernelConfig>
   readonly commandLine?: string

@@ -3,8 +3,8 @@
 import type { E820Entry, E820Type } from '../arch/x86/e820.ts'
 import type { NumaMemblk } from '../arch/x86/numa.ts'
 import { GiB, KiB, MiB } from '../base/units.ts'
-import { kernel_by_name, with_config } from '../kernels/index.ts'
-import type { Kernel, KernelConfig } from '../mm/kernel.ts'
+import { kernel_by_name, with_slab } from '../kernels/index.ts'
+import type { Kernel, KernelConfig, SlabAllocator } from '../mm/kernel.ts'
 import { memparse } from './command_line.ts'
 import type { MachineMap } from './machine_map.ts'
 
@@ -21,6 +21,8 @@ export interface MemoryDescription {
 export interface MachineDescription {
   /** A profile's name; default `6.1-x86_64`. */
   readonly kernel?: string
+  /** Allocator of objects; default: the profile's. */
+  readonly slab?: 'slub' | 'slab' | 'slob'
   /** Switches of the kernel that differ from the profile's. */
   readonly config?: Partial<KernelConfig>
   /** All memory of a PC with the usual holes (`'4G'`), or the memory map. */
@@ -33,12 +35,13 @@ export interface MachineDescription {
   readonly commandLine?: string
 }
 
-const FIELDS = ['kernel', 'config', 'memory', 'cpus', 'distances', 'commandLine']
+const FIELDS = ['kernel', 'slab', 'config', 'memory', 'cpus', 'distances', 'commandLine']
 const RANGE_FIELDS = ['start', 'size', 'type', 'node']
 /** Frames are 32-bit indexes, and a frame needs two links. */
 const MAX_ADDRESS = 4096 * GiB
 const MAX_CPUS = 1024
 const MAX_NODES = 64
+const SLABS: Readonly<Record<string, SlabAllocator>> = { slub: 'SLUB', slab: 'SLAB', slob: 'SLOB' }
 
 const refuse = (sentence: string): never => {
   throw new RangeError(`machine description: ${sentence}`)
@@ -67,14 +70,15 @@ export function parseMachineDescription(value: unknown): MachineDescription {
 }
 
 /** The kernel of a description. */
-export function kernelOfDescription({ kernel = '6.1-x86_64', config }: MachineDescription): Kernel {
+export function kernelOfDescription({ kernel = '6.1-x86_64', slab, config = {} }: MachineDescription): Kernel {
   const profile = kernel_by_name(kernel)
-  if (config === undefined) return profile
+  if (slab !== undefined && !(typeof slab === 'string' && Object.hasOwn(SLABS, slab)))
+    refuse(`"slab" is ${JSON.stringify(slab)}; there are ${Object.keys(SLABS).join(', ')}`)
   for (const [name, value] of Object.entries(config)) {
     if (!Object.hasOwn(profile.config, name)) refuse(`"config" has no switch ${name}`)
     if (typeof value !== 'boolean') refuse(`switch ${name} must be true or false`)
   }
-  return with_config(profile, config)
+  return with_slab(profile, slab === undefined ? profile.slab : SLABS[slab]!, config)
 }
 
 function bytes(value: unknown, where: string): number {

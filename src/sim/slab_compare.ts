@@ -2,7 +2,7 @@
 // objects, and how many objects meet in one set of a cache of the processor, with SLAB's colouring and without.
 //   compareSlabAllocators(k => { const box = k.create('box', 500); const a = k.alloc(box); k.free(box, a) })
 // Law: the program is run once per allocator, each time on a fresh machine; what it does may not depend on addresses.
-import { with_config } from '../kernels/index.ts'
+import { with_slab } from '../kernels/index.ts'
 import { x86_64_6_1 } from '../kernels/x86_64_6_1.ts'
 import { GFP_KERNEL } from '../mm/gfp.ts'
 import { type SlabAllocator as AllocatorName, zone_type } from '../mm/kernel.ts'
@@ -52,7 +52,6 @@ const PLAIN = {
   ...{ NUMA: false, NUMA_EMU: false, NUMA_BALANCING: false, MEMCG_KMEM: false },
   ...{ SLAB_FREELIST_HARDENED: false, SLAB_FREELIST_RANDOM: false },
 }
-const NO_SLUB = { SLUB_DEBUG: false, SLUB_CPU_PARTIAL: false }
 
 /** Runs a program under every allocator. */
 export function compareSlabAllocators(program: SlabProgram): SlabComparison[] {
@@ -61,8 +60,7 @@ export function compareSlabAllocators(program: SlabProgram): SlabComparison[] {
 
 function runUnder(allocator: SlabComparison['allocator'], program: SlabProgram): SlabComparison {
   const slab: AllocatorName = allocator === 'SLAB, no colour' ? 'SLAB' : allocator
-  const config = slab === 'SLUB' ? PLAIN : { ...PLAIN, ...NO_SLUB }
-  const sys = plainMachine(with_config(x86_64_6_1, config, { slab, name: `compare-${slab}` }), PAGES, 1)
+  const sys = plainMachine(with_slab(x86_64_6_1, slab, PLAIN), PAGES, 1)
   kmem_cache_init(sys, { cmdline: 'slab_nomerge' })
   const free = freePages(sys)
   const live = new Map<number, { asked: number; given: number }>()

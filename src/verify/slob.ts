@@ -2,7 +2,7 @@
 // A check is a line. Taken as given: the kernel, the first dump, and which frame a new page is, since that is the page
 // allocator's. Objects of others in the pages of the first dump are known by their place alone.
 import { list_add_tail, list_entries } from '../image/list.ts'
-import { with_config } from '../kernels/index.ts'
+import { with_slab } from '../kernels/index.ts'
 import { GFP_KERNEL } from '../mm/gfp.ts'
 import { PAGE_USED } from '../mm/mm_types.ts'
 import type { Sys } from '../mm/mmzone.ts'
@@ -68,7 +68,7 @@ class SlobPlayer {
     const [begin, end] = ['state', 'endstate'].map(t => rows.findIndex(row => row.t === t)) as [number, number]
     if (meta === null || begin < 0 || end < begin) return null
     const recorded = kernelOfMeta(meta, { smp: meta.cpus > 1, numa: false })
-    const kernel = with_config(recorded, { SLUB_DEBUG: false, SLUB_CPU_PARTIAL: false }, { slab: 'SLOB' })
+    const kernel = with_slab(recorded, 'SLOB')
     const setup = slab_setup(kernel, { nr_cpus: meta.cpus, cmdline: meta.cmdline })
     const frames = new RecordedFrames(kernel, meta.cpus, largestFrame(lines) + 1, GFP_KERNEL, 0)
     const player = new SlobPlayer(setup, frames, rows.find(({ t }) => t === 'cache') ?? null)

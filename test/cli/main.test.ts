@@ -46,6 +46,11 @@ describe('mmtwin', () => {
       ['boot', '--memory', 'lots', '--', 'hash'],
       'mmtwin: machine description: "memory" is "lots"',
     ],
+    [
+      'an allocator that is none',
+      ['boot', '--slab', 'slop', '--', 'hash'],
+      'mmtwin: machine description: "slab" is "slop"; there are slub, slab, slob\n',
+    ],
     ['a setting that is none', ['boot', '--set', 'x', '--', 'hash'], '--set x: "x" is not NAME=VALUE'],
     [
       'a setting that there is not',
@@ -77,6 +82,11 @@ describe('mmtwin', () => {
 })
 
 describe('mmtwin boot', () => {
+  it('boots with another allocator of objects', () => {
+    const { code, out } = mmtwin(['boot', '--slab', 'slab', '--', 'cat', '/proc/slabinfo', ';', 'check'])
+    expect(code).toBe(0)
+    expect(out).toMatch(/^kmalloc-32 .* : tunables {2}120 {3}60 {4}0 : /m)
+  })
   it('does the line behind --', () => {
     expect(mmtwin(['boot', '--', 'echo', 'a', ';', 'echo', 'b'])).toEqual({ code: 0, out: 'a\nb\n', err: '' })
     expect(

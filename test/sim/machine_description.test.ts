@@ -29,6 +29,12 @@ describe('descriptions that no machine could be get one sentence', () => {
     ['2 nodes are named, but no range of memory belongs to one', { memory: '1G', cpus: [0, 1] }],
     ['must be 1 rows of 1 numbers', { memory: '1G', distances: [[10, 20]] }],
     ['no kernel profile "7"', { memory: '1G', kernel: '7' }],
+    ['"slab" is "slop"; there are slub, slab, slob', { memory: '1G', slab: 'slop' }],
+    ['"slab" is 3; there are', { memory: '1G', slab: 3 }],
+    ['SLOB ended with 6.3, this is 6.12', { memory: '1G', kernel: '6.12-x86_64', slab: 'slob' }],
+    ['SLAB ended with 6.7, this is 6.12', { memory: '1G', kernel: '6.12-x86_64', slab: 'slab' }],
+    ['SLUB_DEBUG belongs to SLUB, not to SLAB', { memory: '1G', slab: 'slab', config: { SLUB_DEBUG: true } }],
+    ['MEMCG_KMEM needs SLUB or SLAB', { memory: '1G', slab: 'slob', config: { MEMCG_KMEM: true } }],
     ['"config" has no switch TURBO', { memory: '1G', config: { TURBO: true } }],
     ['HIGHMEM belongs to 32-bit', { memory: '1G', config: { HIGHMEM: true } }],
     ['leave no memory', { memory: '1G', commandLine: 'memmap=exactmap' }],
@@ -70,6 +76,20 @@ describe('the command line changes the machine', () => {
     expect(low('vmalloc=256M')).toBe(224254 - (128 + 8) * 256)
     expect(low('highmem=64M')).toBe(224254)
   })
+})
+
+test('the allocator of objects is the profile’s, or the one that is named', () => {
+  const kernel = (more: object) => boot({ memory: '64M', ...more })().kernel
+  expect(kernel({}).slab).toBe('SLUB')
+  expect(kernel({ slab: 'slub' })).toBe(kernel({}))
+  expect([kernel({ slab: 'slab' }).slab, kernel({ slab: 'slab' }).name]).toEqual(['SLAB', '6.1-x86_64-slab'])
+  const debug = kernel({ slab: 'slab', config: { DEBUG_SLAB: true } })
+  expect([debug.config.DEBUG_SLAB, debug.config.SLUB_DEBUG, debug.name]).toEqual([
+    true,
+    false,
+    '6.1-x86_64-slab-custom',
+  ])
+  expect(kernel({ kernel: '6.1-i386', slab: 'slob' }).slab).toBe('SLOB')
 })
 
 describe('words of the command line', () => {
