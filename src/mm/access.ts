@@ -133,8 +133,8 @@ function force_sig(sys: Sys, task: number, signal: number, si_code: number, page
 /** What a fault that failed means for the task. @kernel arch/x86/mm/fault.c:do_user_addr_fault */
 function mm_fault_error(sys: Sys, task: number, page: number, code: number, ret: number): number {
   if ((ret & F.VM_FAULT_OOM) !== 0) {
-    // The killer chooses; who is not chosen tries again.
-    if (sys.seams.oom) sys.seams.oom.pagefault_out_of_memory(sys)
+    // The killer chooses; who is not chosen tries again. After a panic nobody runs any more.
+    if (sys.seams.oom && sys.stack_state.panic[0] === 0) sys.seams.oom.pagefault_out_of_memory(sys)
     else sys.task.signal[task] = F.SIGKILL
     return sys.task.signal[task] === F.SIGKILL ? F.SIGKILL : 0
   }

@@ -2,6 +2,7 @@
 import type { CompactResult } from './compaction.ts'
 import { COMPACT_CONTINUE, COMPACT_SUCCESS, compaction_suitable } from './compaction_suitable.ts'
 import { PAGE_ALLOC_COSTLY_ORDER, type Sys } from './mmzone.ts'
+import { fatal_signal_pending } from './task_reserves.ts'
 import { zone_reclaimable_pages } from './vmscan_reclaimable.ts'
 
 /** @kernel mm/page_alloc.c:MAX_COMPACT_RETRIES */
@@ -21,7 +22,7 @@ interface CompactState {
 
 /** @kernel mm/page_alloc.c:should_compact_retry */
 export function should_compact_retry(sys: Sys, request: CompactState, result: CompactResult): boolean {
-  if (request.order === 0) return false
+  if (request.order === 0 || fatal_signal_pending(sys)) return false
   // Too little memory: reclaim may change that.
   if (result.skipped) return compaction_zonelist_suitable(sys, request)
   if (!result.deferred) {

@@ -1,10 +1,11 @@
-// GFP masks: what a caller allows the page allocator to do, as bits, and the decisions that follow from a mask alone:
-// which zone at most, which migrate type, which watermarks and reserves.
+// GFP masks: what a caller allows the page allocator to do, as bits, and the decisions that follow from a mask: which zone
+// at most, which migrate type, which watermarks and reserves (task_reserves.ts adds what the calling task may take).
 // Law: a mask is a plain integer below 2^28; bits and ALLOC_* have the values of 6.1. What kernels compose differently
 // (GFP_ATOMIC, GFP_NOWAIT, the printed names, the zone table) lies in the kernel's record: `sys.kernel.gfp`.
-// Not modelled: the rights of the calling task (real-time, PF_MEMALLOC, OOM victim); they come with processes.
+// Not modelled: real-time tasks.
 import type { ZoneName } from './kernel.ts'
 import { MIGRATE_MOVABLE, MIGRATE_UNMOVABLE, populated_zone, type Sys } from './mmzone.ts'
+import { task_reserve_flags } from './task_reserves.ts'
 
 export const __GFP_DMA = 0x1
 export const __GFP_HIGHMEM = 0x2
@@ -191,10 +192,9 @@ export function alloc_flags_nofragment(sys: Sys, zone: number, gfp: number): num
   return flags | NOFRAGMENT
 }
 
-/** ALLOC_* that let a request ignore watermarks, 0 = none.
- * @kernel mm/page_alloc.c:__gfp_pfmemalloc_flags
- * @differs only the mask decides: no task has PF_MEMALLOC or is an OOM victim */
-export function __gfp_pfmemalloc_flags(_sys: Sys, gfp: number): number {
+/** ALLOC_* that let a request ignore watermarks, by its mask or by who asks; 0 = none.
+ * @kernel mm/page_alloc.c:__gfp_pfmemalloc_flags */
+export function __gfp_pfmemalloc_flags(sys: Sys, gfp: number): number {
   if ((gfp & __GFP_NOMEMALLOC) !== 0) return 0
-  return (gfp & __GFP_MEMALLOC) !== 0 ? ALLOC_NO_WATERMARKS : 0
+  return (gfp & __GFP_MEMALLOC) !== 0 ? ALLOC_NO_WATERMARKS : task_reserve_flags(sys)
 }

@@ -13,6 +13,11 @@ export function get_current(sys: Sys): number {
   return sys.vm_cpu.current[sys.machine.this_cpu[0]!]!
 }
 
+/** The running task; 0 on a machine without processes, too. @ours */
+export function get_current_or_none(sys: Sys): number {
+  return sys.vm_cpu.current.length === 0 ? 0 : get_current(sys)
+}
+
 /** @kernel include/linux/mm.h:add_mm_counter */
 export function add_mm_counter(sys: Sys, mm: number, member: number, value: number): void {
   const at = 4 * mm + member

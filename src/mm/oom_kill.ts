@@ -4,9 +4,9 @@ import { do_exit } from './fork.ts'
 import { __GFP_FS } from './gfp.ts'
 import { panic } from './kernel_stack_report.ts'
 import { zap_page_range } from './memory_zap.ts'
-import { get_mm_counter } from './mm_counter.ts'
+import { get_current_or_none, get_mm_counter } from './mm_counter.ts'
 import type { Sys } from './mmzone.ts'
-import { dump_header, get_current_or_none, kill_line, task_comm } from './oom_report.ts'
+import { dump_header, kill_line, task_comm } from './oom_report.ts'
 import {
   constrained_alloc,
   LONG_MIN,
@@ -42,6 +42,7 @@ const SYSRQ = -1
  * @differs a victim that does not run now is gone when this returns: nothing else would let it run
  */
 export function out_of_memory(sys: Sys, oc: OomControl): boolean {
+  if (sys.stack_state.panic[0] === 1) return false
   const current = get_current_or_none(sys)
   if (current !== 0 && task_will_free_mem(sys, current)) {
     mark_oom_victim(sys, current)

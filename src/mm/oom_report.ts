@@ -2,7 +2,7 @@
 
 import { gfp_zone } from './gfp.ts'
 import { format_gfp } from './gfp_names.ts'
-import { get_current, get_mm_counter, get_mm_rss } from './mm_counter.ts'
+import { get_current_or_none, get_mm_counter, get_mm_rss } from './mm_counter.ts'
 import type { Sys } from './mmzone.ts'
 import { type OomConstraint, type OomControl, oom_tasks } from './oom_select.ts'
 import { __show_mem, SHOW_MEM_FILTER_NODES } from './show_mem.ts'
@@ -38,11 +38,6 @@ export function dump_stack(sys: Sys): void {
   sys.printk?.(
     `CPU: ${sys.machine.this_cpu[0]} ${uid}PID: ${pid} Comm: ${task_comm(sys, task)} Not tainted ${sys.kernel.release}`,
   )
-}
-
-/** The running task; 0 on a machine without processes. @ours */
-export function get_current_or_none(sys: Sys): number {
-  return sys.vm_cpu.current.length === 0 ? 0 : get_current(sys)
 }
 
 /** All of a report but its last line. @kernel mm/oom_kill.c:dump_header */

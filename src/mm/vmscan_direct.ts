@@ -7,6 +7,7 @@ import { MAX_RECLAIM_RETRIES, wakeup_kswapd } from './kswapd.ts'
 import { managed_zone, type Sys, WMARK_MIN } from './mmzone.ts'
 import { wmark_pages } from './page_alloc/watermark.ts'
 import { cond_resched, wait_until } from './reclaim_clock.ts'
+import { fatal_signal_pending } from './task_reserves.ts'
 import { DEF_PRIORITY, scan_control_init, shrink_node, snapshot_refaults } from './vmscan.ts'
 import { has_reclaimable_pages } from './vmscan_reclaimable.ts'
 import { count_vm_events, zone_page_state } from './vmstat.ts'
@@ -144,7 +145,8 @@ function allow_direct_reclaim(sys: Sys, node: number): boolean {
 function throttle_direct_reclaim(sys: Sys, zonelist: number, gfp: number, highest_zoneidx: number): void {
   const zone = sys.zonelist.zones[zonelist]!
   const node = sys.zone_to_nid[zone]!
-  if (zone < 0 || allow_direct_reclaim(sys, node)) return
+  // Who must die shall not wait.
+  if (zone < 0 || fatal_signal_pending(sys) || allow_direct_reclaim(sys, node)) return
   count_vm_events(sys, THROTTLED, 1)
   wakeup_kswapd(sys, zone, gfp, 0, Math.min(highest_zoneidx, sys.ZONE_NORMAL))
   const limit = sys.reclaim_clock.now[0]! + ((gfp & __GFP_FS) === 0 ? 250 : 2500) * JIFFY

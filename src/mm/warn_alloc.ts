@@ -1,12 +1,15 @@
 // The report of a request that failed without a kill: who asked for what, and what memory looks like.
 // Law: at most one in ten seconds, since such requests come in swarms; __GFP_NOWARN says nothing.
-import { __GFP_DIRECT_RECLAIM, __GFP_NOWARN, gfp_zone } from './gfp.ts'
+import { __GFP_DIRECT_RECLAIM, __GFP_NOMEMALLOC, __GFP_NOWARN, gfp_zone } from './gfp.ts'
 import { format_gfp } from './gfp_names.ts'
 import { HZ } from './jiffies.ts'
+import { get_current_or_none } from './mm_counter.ts'
 import type { Sys } from './mmzone.ts'
-import { cpuset_words, dump_stack, get_current_or_none, nodelist, task_comm } from './oom_report.ts'
+import { cpuset_words, dump_stack, nodelist, task_comm } from './oom_report.ts'
 import type { OomControl } from './oom_select.ts'
 import { __show_mem, SHOW_MEM_FILTER_NODES } from './show_mem.ts'
+import { is_memalloc, tsk_is_oom_victim } from './task_reserves.ts'
+import { PF_EXITING } from './vm_flags.ts'
 
 /** Nodes that a request may use: by a policy, and by its cpuset. @ours */
 export type AllowedNodes = Pick<OomControl, 'nodemask' | 'cpuset' | 'mems_allowed'>
@@ -31,10 +34,17 @@ export function report_failure(sys: Sys, gfp: number, what: string, allowed: All
   warn_alloc_show_mem(sys, gfp, allowed)
 }
 
-/** Who cannot wait gets the memory of all nodes. @kernel mm/page_alloc.c:warn_alloc_show_mem */
+/** Who cannot wait, or may use reserves, gets the memory of all nodes. @kernel mm/page_alloc.c:warn_alloc_show_mem */
 function warn_alloc_show_mem(sys: Sys, gfp: number, { nodemask, mems_allowed }: AllowedNodes): void {
   const waits = sys.machine.in_atomic[0] === 0 && (gfp & __GFP_DIRECT_RECLAIM) !== 0
-  __show_mem(sys, waits ? SHOW_MEM_FILTER_NODES : 0, nodemask ?? mems_allowed, gfp_zone(sys, gfp))
+  const reserves = (gfp & __GFP_NOMEMALLOC) === 0 && may_use_reserves(sys)
+  __show_mem(sys, waits && !reserves ? SHOW_MEM_FILTER_NODES : 0, nodemask ?? mems_allowed, gfp_zone(sys, gfp))
+}
+
+function may_use_reserves(sys: Sys): boolean {
+  const task = get_current_or_none(sys)
+  if (task !== 0 && (sys.task.flags[task]! & PF_EXITING) !== 0) return true
+  return is_memalloc(sys) || tsk_is_oom_victim(sys, task)
 }
 
 /** Ticks between two reports. */

@@ -142,7 +142,17 @@ describe('settings', () => {
     expect(out_of_memory(all.sys, GLOBAL)).toBe(false)
     expect(all.said.at(-1)).toBe('Kernel panic - not syncing: Out of memory: system-wide panic_on_oom is enabled')
     expect(alive(all)).toHaveLength(1)
+    // A machine that has stopped says nothing more.
+    const told = all.said.length
+    expect([out_of_memory(all.sys, GLOBAL), all.said.length]).toEqual([false, told])
+  })
+
+  it('panic_on_oom does not forbid a kill by SysRq', () => {
+    const all = world([50])
+    sysctl_write(all.sys, 'panic_on_oom', '1')
+    switch_to(all.sys, 1)
     expect(out_of_memory(all.sys, { ...GLOBAL, order: -1 })).toBe(true)
+    expect(alive(all)).toEqual([])
   })
 
   it('oom_dump_tasks 0: no table', () => {

@@ -6,8 +6,12 @@ import { vm_init } from '../../src/mm/vm_init.ts'
 import { boot_from_description } from '../../src/sim/boot.ts'
 
 /** A machine with one running process that maps nothing yet. */
-export function bootProcess(kernel = '6.1-x86_64', memory = '256M'): Sys & { init: number } {
-  const sys = boot_from_description({ kernel, memory }, { shared: false, processes: { nr_tasks: 16 } })
+export function bootProcess(
+  kernel = '6.1-x86_64',
+  memory = '256M',
+  more: { readonly nr_swap_slots?: number } = {},
+): Sys & { init: number } {
+  const sys = boot_from_description({ kernel, memory }, { shared: false, processes: { nr_tasks: 16, ...more } })
   setup_address_space(sys)
   vm_init(sys)
   const init = task_alloc(sys, 'init')

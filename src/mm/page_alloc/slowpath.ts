@@ -6,17 +6,23 @@ import {
   __GFP_DIRECT_RECLAIM,
   __GFP_HARDWALL,
   __GFP_NOFAIL,
+  __GFP_NOMEMALLOC,
   __GFP_NORETRY,
   __GFP_RETRY_MAYFAIL,
   __GFP_THISNODE,
+  __gfp_pfmemalloc_flags,
   ALLOC_CPUSET,
   ALLOC_KSWAPD,
   ALLOC_MIN_RESERVE,
+  ALLOC_OOM,
   ALLOC_WMARK_HIGH,
+  gfp_to_alloc_flags_cma,
 } from '../gfp.ts'
 import { MAX_RECLAIM_RETRIES, wakeup_kswapd } from '../kswapd.ts'
+import { get_current_or_none } from '../mm_counter.ts'
 import { MIGRATE_MOVABLE, PAGE_ALLOC_COSTLY_ORDER, type Sys, WMARK_MIN } from '../mmzone.ts'
 import { cond_resched, wait_until } from '../reclaim_clock.ts'
+import { is_memalloc, tsk_is_oom_victim } from '../task_reserves.ts'
 import { try_to_free_pages } from '../vmscan_direct.ts'
 import { zone_reclaimable_pages } from '../vmscan_reclaimable.ts'
 import { zone_page_state_snapshot } from '../vmstat.ts'
@@ -35,11 +41,11 @@ export const COMPACT_PRIO_ASYNC = 2
 interface Request {
   readonly gfp: number
   readonly order: number
-  readonly alloc_flags: number
+  alloc_flags: number
   readonly zonelist: number
   readonly highest_zoneidx: number
   readonly migratetype: number
-  readonly nodemask: Uint8Array | null
+  nodemask: Uint8Array | null
   compact_priority: number
   compact_retries: number
   no_progress_loops: number
@@ -84,7 +90,7 @@ export function alloc_pages_reclaim(
   nodemask: Uint8Array | null,
 ): number {
   // Who reclaims does not begin again: it has had the reserves already.
-  if (sys.reclaim_clock.reclaiming[0]! > 0 || sys.reclaim_clock.running[0]! > 0) return -1
+  if (is_memalloc(sys)) return -1
   const request: Request = {
     gfp,
     order,
@@ -148,6 +154,7 @@ function try_once(sys: Sys, request: Request): number {
   const { gfp, order } = request
   if ((request.alloc_flags & ALLOC_KSWAPD) !== 0)
     wake_all_kswapds(sys, order, gfp, request.zonelist, request.highest_zoneidx, request.nodemask)
+  take_reserves(sys, request)
   let pfn = from_freelist(sys, request)
   if (pfn !== -1) return pfn
   const freed = direct_reclaim(sys, request)
@@ -159,8 +166,25 @@ function try_once(sys: Sys, request: Request): number {
   if (should_reclaim_retry(sys, request, freed.progress > 0)) return TRY_ON
   if (freed.progress > 0 && compacted !== null && should_compact_retry(sys, request, compacted)) return TRY_ON
   pfn = alloc_pages_may_oom(sys, request)
-  if (pfn === TRY_ON) request.no_progress_loops = 0
-  return pfn
+  if (pfn !== TRY_ON) return pfn
+  if (has_had_reserves(sys, request)) return -1
+  request.no_progress_loops = 0
+  return TRY_ON
+}
+
+/** The task may have been chosen to die since the request began: then it may use reserves, on any node.
+ * @kernel mm/page_alloc.c:__alloc_pages_slowpath */
+function take_reserves(sys: Sys, request: Request): void {
+  const flags = __gfp_pfmemalloc_flags(sys, request.gfp)
+  if (flags === 0) return
+  request.alloc_flags = gfp_to_alloc_flags_cma(sys, request.gfp, flags) | (request.alloc_flags & ALLOC_KSWAPD)
+  request.nodemask = null
+}
+
+/** A victim that found nothing with its reserves, or may not use them, would ask for ever: it must fail, and die. */
+function has_had_reserves(sys: Sys, request: Request): boolean {
+  if (!tsk_is_oom_victim(sys, get_current_or_none(sys))) return false
+  return (request.alloc_flags & ALLOC_OOM) !== 0 || (request.gfp & __GFP_NOMEMALLOC) !== 0
 }
 
 /** Reclaims, and tries to get what came free; pages that wait on CPUs' lists are given back before that fails.
