@@ -27,6 +27,7 @@ export interface SysNodeRow {
 
 export interface SysNodeFacts {
   form: AttributeForm
+  /** By number, whatever the order of their rows. */
   nodes: SysNode[]
   rows: SysNodeRow[]
   strays: Stray[]
@@ -41,7 +42,9 @@ export function readSysNode(text: string): Read<SysNodeFacts> {
     const known = readNodeRow(reader, nodes, row)
     return { path: row.path, value: known ? null : row.value }
   })
-  return reader.done({ form, nodes: [...nodes.values()], rows: kept, strays: reader.strays })
+  // A folder lists its entries by name or in no order at all: node10 before node2.
+  const byNumber = [...nodes.values()].sort((a, b) => a.node - b.node)
+  return reader.done({ form, nodes: byNumber, rows: kept, strays: reader.strays })
 }
 
 function readNodeRow(reader: LineReader, nodes: Map<number, SysNode>, row: AttributeLine): boolean {

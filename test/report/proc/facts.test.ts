@@ -143,6 +143,16 @@ describe('the other files', () => {
     }
   })
 
+  it('nodes by number, whatever the order of their rows', () => {
+    const row = (node: number): string => `/sys/devices/system/node/node${node}/distance: ${10 + node} 20\n`
+    const { facts } = readSysNode([10, 2, 0].map(row).join(''))
+    expect(facts.nodes.map(({ node, distance }) => [node, distance[0]])).toEqual([
+      [0, 10],
+      [2, 12],
+      [10, 20],
+    ])
+  })
+
   it('sys_node', () => {
     const { facts } = readSysNode(golden('6.1.192-x86_64-numa/sys_node.tsv'))
     expect(facts.nodes.map(({ node, cpus, distance }) => ({ node, cpus, distance }))).toEqual([
