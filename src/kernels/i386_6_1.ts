@@ -22,6 +22,7 @@ export const RECORD_I386_6_1: KernelRecord = {
     ...DEBIAN_AMD64,
     NUMA: false,
     NUMA_EMU: false,
+    NUMA_MEMBLKS: false,
     NUMA_BALANCING: false,
     HIGHMEM: true,
     ZONE_DMA32: false,

@@ -25,6 +25,7 @@ export const DEBIAN_AMD64: KernelConfig = {
   MEMORY_ISOLATION: true,
   DEFERRED_STRUCT_PAGE_INIT: true,
   NUMA_EMU: true,
+  NUMA_MEMBLKS: false,
   SWAP: true,
   ZSMALLOC: true,
   ZSWAP: true,

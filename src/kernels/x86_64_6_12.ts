@@ -14,7 +14,7 @@ export const x86_64_6_12: Kernel = define_kernel({
   ...RECORD_X86_64_6_1,
   name: '6.12-x86_64',
   release: '6.12',
-  config: { ...RECORD_X86_64_6_1.config, SLUB_KMALLOC_REDZONE: true },
+  config: { ...RECORD_X86_64_6_1.config, NUMA_MEMBLKS: true, SLUB_KMALLOC_REDZONE: true },
   movable_shares_min_free: false,
   split_rss_counting: false,
   report_text: { blank_before_thp: false, rss_columns: true, uid_in_stack: true, hwpoisoned: true },

@@ -32,6 +32,8 @@ export interface KernelConfig {
   readonly DEFERRED_STRUCT_PAGE_INIT: boolean
   /** `numa=fake=` is understood. */
   readonly NUMA_EMU: boolean
+  /** Nodes are told by the code that all architectures share, which lets them begin where memory does (6.12). */
+  readonly NUMA_MEMBLKS: boolean
   readonly SWAP: boolean
   readonly ZSMALLOC: boolean
   readonly ZSWAP: boolean

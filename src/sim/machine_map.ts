@@ -55,7 +55,8 @@ type Nodes = Pick<MachineLayout, 'nr_nodes' | 'distance' | 'cpu_node' | 'node_cp
 function enterNodes(kernel: Kernel, map: MachineMap, command: CommandLine, mb: Memblock, end: number): Nodes {
   const cpus = command.maxCpus > 0 ? map.cpus.slice(0, command.maxCpus) : [...map.cpus]
   const real = kernel.config.NUMA && !command.numaOff && map.nodes.length > 0
-  const blocks = real ? numa_cleanup_meminfo(map.nodes, end) : [{ start: 0, end, node: 0 }]
+  const start = kernel.config.NUMA_MEMBLKS ? (mb.memory[0]?.start ?? 0) : 0
+  const blocks = numa_cleanup_meminfo(real ? map.nodes : [{ start: 0, end, node: 0 }], start, end)
   const nr_real = real ? Math.max(map.nrNodes, ...blocks.map(({ node }) => node + 1)) : 1
   const physical = (from: number, to: number): number =>
     (real ? map.distance?.[from * map.nrNodes + to] : undefined) ?? (from === to ? 10 : 20)

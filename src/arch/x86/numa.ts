@@ -17,10 +17,12 @@ const FAKE_NODE_MIN_SIZE = 32 * MiB
 const FAKE_NODE_MIN_SHIFT = 25
 const DMA32_END = 4 * GiB
 
-/** The blocks cut to the end of memory, neighbours of a node joined where no other node lies between.
+/** The blocks cut to [min_addr, max_addr), neighbours of a node joined where no other node lies between.
  * @kernel arch/x86/mm/numa.c:numa_cleanup_meminfo */
-export function numa_cleanup_meminfo(blocks: readonly NumaMemblk[], max_addr: number): NumaMemblk[] {
-  const cut = blocks.map(block => ({ ...block, end: Math.min(block.end, max_addr) })).filter(b => b.start < b.end)
+export function numa_cleanup_meminfo(blocks: readonly NumaMemblk[], min_addr: number, max_addr: number): NumaMemblk[] {
+  const cut = blocks
+    .map(({ start, end, node }) => ({ start: Math.max(start, min_addr), end: Math.min(end, max_addr), node }))
+    .filter(({ start, end }) => start < end)
   const joined: NumaMemblk[] = []
   for (const block of cut.sort((a, b) => a.start - b.start)) {
     const last = joined.at(-1)

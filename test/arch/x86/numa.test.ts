@@ -42,7 +42,8 @@ test('blocks of a node are joined over a hole, but not over another node', () =>
     end,
     node: [0, 0, 1, 0][i]!,
   }))
-  expect(shown(numa_cleanup_meminfo(blocks, 200 * MiB))).toBe('0:0-64 1:64-128 0:128-200')
+  expect(shown(numa_cleanup_meminfo(blocks, 0, 200 * MiB))).toBe('0:0-64 1:64-128 0:128-200')
+  expect(shown(numa_cleanup_meminfo(blocks, 32 * MiB, 200 * MiB))).toBe('0:32-64 1:64-128 0:128-200')
 })
 
 describe('the firmware map', () => {
