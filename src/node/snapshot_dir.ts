@@ -73,7 +73,18 @@ export function readMachineDirs(own: readonly string[], shared: readonly string[
     throw new SnapshotDirError(`${join(own[0]!, 'zoneinfo')}: without this file there are no zones to boot from`)
   if (snapshot.buddyinfo === null && snapshot.physmap === null)
     throw new SnapshotDirError(`${join(own[0]!, 'buddyinfo')}: without this file nothing says which memory is free`)
+  refuseShortMap(snapshot, () => join(from.get('physmap.tsv')!, 'physmap.tsv'))
   return snapshot
+}
+
+/** A map of frames that was cut would leave out free memory, and everything that follows would be wrong. */
+function refuseShortMap({ physmap, zoneinfo }: Snapshot, path: () => string): void {
+  if (!physmap) return
+  const last = physmap.runs - 1
+  const mapped = last < 0 ? 0 : physmap.pfn[last]! + physmap.length[last]!
+  const memory = Math.max(...zoneinfo!.zones.map(({ startPfn, pages }) => startPfn + pages.spanned))
+  if (mapped < memory)
+    throw new SnapshotDirError(`${path()}: it ends at frame ${mapped}, but zoneinfo has zones up to frame ${memory}`)
 }
 
 /** Whether a folder has a file, plain or packed. */

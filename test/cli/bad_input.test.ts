@@ -58,9 +58,13 @@ describe('a captured folder', () => {
   it('a cut physmap is told with its line; the state of another moment does not stand in', () => {
     const path = recording()
     const physmap = join(path, 'before', 'physmap.tsv.gz')
-    writeFileSync(physmap, gzipSync(gunzipSync(readFileSync(physmap)).subarray(0, 10_000)))
+    const whole = readFileSync(physmap)
+    writeFileSync(physmap, gzipSync(gunzipSync(whole).subarray(0, 10_000)))
     const trace = join(path, 'trace.txt.gz')
     expectRefused(['replay', trace], `${join(path, 'before', 'physmap.tsv')}: line `)
+    const rows = gunzipSync(whole).toString().split('\n')
+    writeFileSync(physmap, `${rows.slice(0, rows.length / 2).join('\n')}\n`)
+    expectRefused(['replay', trace], `${join(path, 'before', 'physmap.tsv')}: it ends at frame `)
     rmSync(physmap)
     rmSync(join(path, 'before', 'buddyinfo'))
     expectRefused(['replay', trace], `${join(path, 'before', 'buddyinfo')}: without this file nothing says`)
@@ -70,6 +74,7 @@ describe('a captured folder', () => {
     const path = recording()
     const [version, zoneinfo] = [join(path, 'boot/version'), join(path, 'before/zoneinfo')]
     const text = readFileSync(zoneinfo, 'utf8')
+    rmSync(join(path, 'before/physmap.tsv.gz'))
     writeFileSync(zoneinfo, text.replaceAll(/spanned .*/g, 'spanned 99999999999999'))
     expectRefused(['replay', join(path, 'trace.txt.gz')], `mmtwin: ${join(path, 'before')}: a machine of this size`)
     writeFileSync(zoneinfo, text)
