@@ -12,6 +12,7 @@ export const reclaim_6_1: ReclaimRules = {
   lru_gen_age_node: true,
   vma_recency: false,
   traces_isolate_mode: true,
+  oom_reaper_delay: 2_000_000,
   swap_zeromap: false,
 }
 
@@ -34,5 +35,6 @@ export const reclaim_6_12: ReclaimRules = {
   lru_gen_age_node: false,
   vma_recency: true,
   traces_isolate_mode: false,
+  oom_reaper_delay: 2_000_000,
   swap_zeromap: true,
 }

@@ -123,6 +123,8 @@ function bad_area(sys: Sys, task: number, page: number, code: number, si_code: n
 }
 
 function force_sig(sys: Sys, task: number, signal: number, si_code: number, page: number, code: number): number {
+  // Who is killed already is not told anything else.
+  if (sys.task.signal[task] === F.SIGKILL) return F.SIGKILL
   sys.task.signal[task] = signal
   sys.task.si_code[task] = si_code
   sys.task.si_addr[task] = page * sys.page_bytes

@@ -23,13 +23,25 @@ interface CompactState {
 /** @kernel mm/page_alloc.c:should_compact_retry */
 export function should_compact_retry(sys: Sys, request: CompactState, result: CompactResult): boolean {
   if (request.order === 0 || fatal_signal_pending(sys)) return false
+  const priority = request.compact_priority
+  const again = wants_retry(sys, request, result)
+  const { failed, skipped, deferred } = result
+  const feedback = failed ? 0 : skipped || deferred ? 1 : 2
+  const most = max_retries(request)
+  sys.trace.compact_retry?.(request.order, priority, feedback, request.compact_retries, most, again ? 1 : 0)
+  return again
+}
+
+const max_retries = ({ order }: CompactState): number =>
+  order > PAGE_ALLOC_COSTLY_ORDER ? MAX_COMPACT_RETRIES / 4 : MAX_COMPACT_RETRIES
+
+function wants_retry(sys: Sys, request: CompactState, result: CompactResult): boolean {
   // Too little memory: reclaim may change that.
   if (result.skipped) return compaction_zonelist_suitable(sys, request)
   if (!result.deferred) {
     request.compact_retries += 1
     if (result.failed && request.compact_priority === PRIO_FULL) return false
-    const most = request.order > PAGE_ALLOC_COSTLY_ORDER ? MAX_COMPACT_RETRIES / 4 : MAX_COMPACT_RETRIES
-    if (!result.failed && request.compact_retries <= most) return true
+    if (!result.failed && request.compact_retries <= max_retries(request)) return true
   }
   const hardest = request.order > PAGE_ALLOC_COSTLY_ORDER ? PRIO_LIGHT : PRIO_FULL
   if (request.compact_priority <= hardest) return false

@@ -7,7 +7,8 @@ import { khugepaged_enter_vma } from './khugepaged_list.ts'
 import { add_mm_counter } from './mm_counter.ts'
 import { PG, PG_anon_exclusive, PG_swapcache } from './mm_types.ts'
 import type { Sys } from './mmzone.ts'
-import { PageAnon } from './page_ref.ts'
+import { check_stable_address_space } from './oom_reaper.ts'
+import { PageAnon, put_page } from './page_ref.ts'
 import { massaged_hi, set_pte } from './pte.ts'
 import { page_add_new_anon_rmap } from './rmap.ts'
 import { soft_dirty } from './soft_dirty.ts'
@@ -28,6 +29,7 @@ import {
   MMF_DISABLE_THP,
   VM_FAULT_FALLBACK,
   VM_FAULT_OOM,
+  VM_FAULT_SIGBUS,
   VM_HUGEPAGE,
   VM_NOHUGEPAGE,
   VM_SHARED,
@@ -94,7 +96,12 @@ function do_huge_pmd_anonymous_page(sys: Sys, vma: number, page: number, pmd: nu
     return VM_FAULT_FALLBACK
   }
   const table = pte_alloc_one(sys, sys.vma.mm[vma]!)
-  if (table < 0) return VM_FAULT_OOM
+  const stable = check_stable_address_space(sys, sys.vma.mm[vma]!)
+  if (table < 0 || !stable) {
+    if (table >= 0) pte_free(sys, sys.vma.mm[vma]!, table)
+    put_page(sys, pfn)
+    return stable ? VM_FAULT_OOM : VM_FAULT_SIGBUS
+  }
   for (let i = 0; i < 2 ** sys.kernel.huge_order; i++) clear_highpage(sys, pfn + i)
   map_huge_anon(sys, vma, page, pmd, pfn, table)
   sys.vm_event.count[THP_FAULT_ALLOC]! += 1

@@ -123,6 +123,8 @@ export interface ReportText {
   readonly rss_columns: boolean
   /** `UID:` stands in the line of a call trace (6.12). */
   readonly uid_in_stack: boolean
+  /** The tracepoint of a victim tells its name, its memory and its wish, too. */
+  readonly mark_victim_tells: boolean
   /** Damaged pages are counted (CONFIG_MEMORY_FAILURE). */
   readonly hwpoisoned: boolean
 }

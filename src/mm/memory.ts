@@ -12,6 +12,7 @@ import { do_wp_page } from './memory_wp.ts'
 import { add_mm_counter_fast, check_sync_rss_stat, get_current } from './mm_counter.ts'
 import { PG } from './mm_types.ts'
 import type { Sys } from './mmzone.ts'
+import { check_stable_address_space } from './oom_reaper.ts'
 import { put_page } from './page_ref.ts'
 import { massaged_hi } from './pte.ts'
 import { page_add_new_anon_rmap } from './rmap.ts'
@@ -113,6 +114,7 @@ function do_anonymous_page(sys: Sys, mm: number, vma: number, page: number, pmd:
   const prot = pgtable.protection_map[vm_flags & 15]!
   const hi = massaged_hi(sys, prot.hi)
   if ((flags & WRITE) === 0) {
+    if (!check_stable_address_space(sys, mm)) return VM_FAULT_SIGBUS
     const zero = zero_page(sys)
     const at = pte_offset(sys, pmd, page)
     words[at] = ((zero << 12) | prot.lo | pgtable.SPECIAL) >>> 0
@@ -123,14 +125,14 @@ function do_anonymous_page(sys: Sys, mm: number, vma: number, page: number, pmd:
   const pfn = vma_alloc_folio(sys, GFP_HIGHUSER_MOVABLE, 0, vma, page)
   if (pfn < 0) return VM_FAULT_OOM
   clear_highpage(sys, pfn)
-  // Who was chosen to die gets no more memory.
   sys.page.flags[pfn] = sys.page.flags[pfn]! | UPTODATE
   const at = pte_offset(sys, pmd, page)
   let low = prot.lo
   if ((vm_flags & VM_WRITE) !== 0) low |= pgtable.RW | pgtable.DIRTY | soft_dirty(sys)
-  if (!is_entry_empty(sys, at)) {
+  const stable = check_stable_address_space(sys, mm)
+  if (!stable || !is_entry_empty(sys, at)) {
     put_page(sys, pfn)
-    return 0
+    return stable ? 0 : VM_FAULT_SIGBUS
   }
   add_mm_counter_fast(sys, mm, MM_ANONPAGES, 1)
   page_add_new_anon_rmap(sys, pfn, vma, page)

@@ -6,6 +6,7 @@ import { GFP_HIGHUSER_MOVABLE } from './gfp.ts'
 import { add_mm_counter_fast, mm_counter_file } from './mm_counter.ts'
 import { PG, PG_readahead } from './mm_types.ts'
 import type { Sys } from './mmzone.ts'
+import { check_stable_address_space } from './oom_reaper.ts'
 import { compound_head, put_page } from './page_ref.ts'
 import { massaged_hi, pte_none, set_pte } from './pte.ts'
 import { page_add_file_rmap, page_add_new_anon_rmap } from './rmap.ts'
@@ -19,7 +20,7 @@ import {
   has_page_mkwrite,
   vma_wants_writenotify,
 } from './vm_file_ops.ts'
-import { FAULT_FLAG_WRITE, MM_ANONPAGES, VM_FAULT_OOM, VM_SHARED, VM_WRITE } from './vm_flags.ts'
+import { FAULT_FLAG_WRITE, MM_ANONPAGES, VM_FAULT_OOM, VM_FAULT_SIGBUS, VM_SHARED, VM_WRITE } from './vm_flags.ts'
 import { lru_cache_add_inactive_or_unevictable } from './vm_lru.ts'
 import { linear_page_index, vma_inode } from './vma.ts'
 
@@ -120,6 +121,11 @@ function finish_fault(sys: Sys, vma: number, page: number, pmd: number, pfn: num
   if (!pte_alloc(sys, sys.vma.mm[vma]!, pmd)) {
     put_page(sys, pfn)
     return VM_FAULT_OOM
+  }
+  const mm = sys.vma.mm[vma]!
+  if ((sys.vma.flags[vma]! & VM_SHARED) === 0 && !check_stable_address_space(sys, mm)) {
+    put_page(sys, pfn)
+    return VM_FAULT_SIGBUS
   }
   const at = pte_offset(sys, pmd, page)
   if (pte_none(sys, at)) do_set_pte(sys, vma, at, pfn, page, (flags & FAULT_FLAG_WRITE) !== 0)

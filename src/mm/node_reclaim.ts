@@ -47,10 +47,12 @@ export function node_reclaim(
   control.may_unmap[sc] = (mode & RECLAIM_UNMAP) !== 0 ? 1 : 0
   control.nr_to_reclaim[sc] = Math.max(1 << order, 32)
   control.priority[sc] = NODE_RECLAIM_PRIORITY
+  sys.trace.mm_vmscan_node_reclaim_begin?.(node, order, GFP_HIGHUSER_MOVABLE)
   sys.reclaim_clock.reclaiming[0]! += 1
   do shrink_node(sys, node, sc)
   while (control.nr_reclaimed[sc]! < control.nr_to_reclaim[sc]! && --control.priority[sc]! >= 0)
   sys.reclaim_clock.reclaiming[0]! -= 1
+  sys.trace.mm_vmscan_node_reclaim_end?.(control.nr_reclaimed[sc]!)
   const enough = control.nr_reclaimed[sc]! >= 1 << order
   count_vm_events(sys, enough ? SUCCESS : FAILED, 1)
   return enough && zone_watermark_ok(sys, zone, order, mark, highest_zoneidx, alloc_flags)

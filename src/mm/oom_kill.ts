@@ -1,11 +1,10 @@
 // Memory is out: somebody is chosen, the report is printed, the victim dies and its memory comes back.
 // Law: one victim at a time; whoever is killed may use reserves to die; when nobody can be killed the machine panics.
-import { do_exit } from './fork.ts'
 import { __GFP_FS } from './gfp.ts'
 import { panic } from './kernel_stack_report.ts'
-import { zap_page_range } from './memory_zap.ts'
 import { get_current_or_none, get_mm_counter } from './mm_counter.ts'
 import type { Sys } from './mmzone.ts'
+import { queue_oom_reaper } from './oom_reaper.ts'
 import { dump_header, kill_line, task_comm } from './oom_report.ts'
 import {
   constrained_alloc,
@@ -17,6 +16,7 @@ import {
   oom_badness,
   select_bad_process,
 } from './oom_select.ts'
+import { get_signal } from './signal.ts'
 import {
   MM_ANONPAGES,
   MM_FILEPAGES,
@@ -27,9 +27,6 @@ import {
   PF_TIF_MEMDIE,
   SIGKILL,
   TASK_RUNNING,
-  VM_HUGETLB,
-  VM_PFNMAP,
-  VM_SHARED,
 } from './vm_flags.ts'
 import type { OomSeam } from './vm_seams.ts'
 
@@ -46,6 +43,7 @@ export function out_of_memory(sys: Sys, oc: OomControl): boolean {
   const current = get_current_or_none(sys)
   if (current !== 0 && task_will_free_mem(sys, current)) {
     mark_oom_victim(sys, current)
+    queue_oom_reaper(sys, current)
     return true
   }
   // Who must not enter a file system cannot wait for it, and killing would not help.
@@ -105,13 +103,32 @@ function sharers(sys: Sys, mm: number): number[] {
 export function mark_oom_victim(sys: Sys, task: number): void {
   sys.task.flags[task]! |= PF_TIF_MEMDIE
   sys.mm.flags[sys.task.mm[task]!]! |= MMF_OOM_VICTIM
-  sys.trace.mark_victim?.(sys.task.pid[task]!)
+  if (sys.trace.mark_victim) trace_mark_victim(sys, task)
+}
+
+function trace_mark_victim(sys: Sys, task: number): void {
+  const mm = sys.task.mm[task]!
+  const told = sys.kernel.report_text.mark_victim_tells
+  const k = (pages: number): number => (told ? pages * 2 ** (sys.kernel.PAGE_SHIFT - 10) : Number.NaN)
+  sys.trace.mark_victim?.(
+    sys.task.pid[task]!,
+    k(sys.mm.total_vm[mm]!),
+    k(get_mm_counter(sys, mm, MM_ANONPAGES)),
+    k(get_mm_counter(sys, mm, MM_FILEPAGES)),
+    k(get_mm_counter(sys, mm, MM_SHMEMPAGES)),
+    k(0),
+    k(sys.mm.pgtables_bytes[mm]! / sys.page_bytes),
+    told ? sys.task.oom_score_adj[task]! : Number.NaN,
+    told ? task : Number.NaN,
+  )
 }
 
 /** @kernel mm/oom_kill.c:oom_kill_process @differs no limit to the rate of reports */
 function oom_kill_process(sys: Sys, oc: OomControl, victim: number, constraint: OomConstraint, message: string): void {
   if (task_will_free_mem(sys, victim)) {
     mark_oom_victim(sys, victim)
+    queue_oom_reaper(sys, victim)
+    die(sys, victim)
     return
   }
   dump_header(sys, oc, victim, constraint)
@@ -137,9 +154,11 @@ function __oom_kill_process(sys: Sys, victim: number, message: string): number[]
   mark_oom_victim(sys, victim)
   sys.printk?.(kill_line(sys, victim, message))
   const others: number[] = []
+  let can_oom_reap = true
   for (const task of sharers(sys, mm)) {
     if (task === victim) continue
     if (sys.task.pid[task] === 1) {
+      can_oom_reap = false
       sys.mm.flags[mm]! |= MMF_OOM_SKIP
       sys.printk?.(
         `oom killer ${sys.task.pid[victim]} (${task_comm(sys, victim)}) has mm pinned by ${sys.task.pid[task]} (${task_comm(sys, task)})`,
@@ -149,32 +168,13 @@ function __oom_kill_process(sys: Sys, victim: number, message: string): number[]
     sys.task.signal[task] = SIGKILL
     others.push(task)
   }
+  if (can_oom_reap) queue_oom_reaper(sys, victim)
   return others
 }
 
 /** A victim runs once more, to end; the caller itself ends when it returns to user space. */
 function die(sys: Sys, task: number): void {
-  if (task !== get_current_or_none(sys) && sys.task.state[task] === TASK_RUNNING) do_exit(sys, task, SIGKILL)
-}
-
-/**
- * Takes a victim's anonymous memory while it still hangs somewhere; the others may then be asked again.
- * @kernel mm/oom_kill.c:oom_reap_task_mm
- */
-export function oom_reap_task(sys: Sys, task: number): void {
-  const mm = sys.task.mm[task]!
-  if (mm === 0 || (sys.mm.flags[mm]! & MMF_OOM_SKIP) !== 0) return
-  for (let vma = sys.mm.mmap[mm]!; vma !== 0; vma = sys.vma.next[vma]!) {
-    const flags = sys.vma.flags[vma]!
-    if ((flags & (VM_HUGETLB | VM_PFNMAP)) !== 0) continue
-    if (sys.vma.file[vma] === 0 || (flags & VM_SHARED) === 0)
-      zap_page_range(sys, vma, sys.vma.start[vma]!, sys.vma.end[vma]!)
-  }
-  const k = (member: number): string => `${get_mm_counter(sys, mm, member) * 2 ** (sys.kernel.PAGE_SHIFT - 10)}kB`
-  sys.printk?.(
-    `oom_reaper: reaped process ${sys.task.pid[task]} (${task_comm(sys, task)}), now anon-rss:${k(MM_ANONPAGES)}, file-rss:${k(MM_FILEPAGES)}, shmem-rss:${k(MM_SHMEMPAGES)}`,
-  )
-  sys.mm.flags[mm]! |= MMF_OOM_SKIP
+  if (task !== get_current_or_none(sys)) get_signal(sys, task)
 }
 
 /** A fault found no memory, although the allocator did not fail: nothing is killed for it, the task tries again.

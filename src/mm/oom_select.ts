@@ -8,6 +8,7 @@ import { MM_SWAPENTS, MMF_OOM_SKIP, PF_KTHREAD, PF_TIF_MEMDIE, TASK_RUNNING } fr
 
 /** @kernel include/uapi/linux/oom.h:OOM_SCORE_ADJ_MIN */
 export const OOM_SCORE_ADJ_MIN = -1000
+export const OOM_SCORE_ADJ_MAX = 1000
 /** A task that must not be chosen. @kernel include/linux/limits.h:LONG_MIN */
 export const LONG_MIN: number = Number.NEGATIVE_INFINITY
 

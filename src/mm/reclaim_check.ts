@@ -22,6 +22,16 @@ export function reclaim_check(sys: Sys, broken: string[]): void {
   flags_check(sys, listed, sizes, broken)
   sizes_check(sys, sizes, broken)
   swap_check(sys, broken)
+  oom_reaper_check(sys, broken)
+}
+
+/** The OOM reaper wakes no later than for the first victim that waits. */
+function oom_reaper_check(sys: Sys, broken: string[]): void {
+  const wakes = sys.reclaim_clock.oom_reap[0]!
+  sys.task.oom_reap_at.forEach((time, task) => {
+    if (time !== 0 && (wakes === 0 || wakes > time))
+      broken.push(`task ${task}: the OOM reaper is due at ${time}, it wakes at ${wakes}`)
+  })
 }
 
 function entries(sys: Sys, head: number, broken: string[]): number[] {

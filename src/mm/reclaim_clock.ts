@@ -7,6 +7,7 @@
 import { kcompactd_step } from './compaction_daemon.ts'
 import { KSWAPD_SLEEPING, kswapd_step, kswapd_until } from './kswapd.ts'
 import type { Sys } from './mmzone.ts'
+import { oom_reaper_step } from './oom_reaper.ts'
 import { end_page_writeback } from './page_writeback.ts'
 
 /** Credit of a thread that slept. @kernel kernel/sched/fair.c:sysctl_sched_latency */
@@ -99,12 +100,18 @@ export function cond_resched(sys: Sys): void {
   const clock = sys.reclaim_clock
   if (clock.running[0] !== 0) return
   if (clock.io_count[0]! > 0) complete_io(sys)
+  if (clock.oom_reap[0] !== 0) wake_oom_reaper(sys)
   for (let node = 0; node < sys.nr_nodes; node++) {
     if (sys.kswapd.kcompactd_order[node] !== 0) run_kcompactd(sys, node)
     const ahead = clock.vruntime[0]! - sys.kswapd.vruntime[node]!
     if (ahead <= WAKEUP_GRANULARITY || !is_runnable(sys, node)) continue
     take_turn(sys, node)
   }
+}
+
+/** @kernel mm/oom_kill.c:wake_oom_reaper */
+function wake_oom_reaper(sys: Sys): void {
+  if (sys.reclaim_clock.oom_reap[0]! <= sys.reclaim_clock.now[0]!) oom_reaper_step(sys)
 }
 
 /** kcompactd is not stopped once it runs. It runs only where nobody reclaims. */
@@ -135,6 +142,7 @@ export function wait_until(sys: Sys, time: number): void {
   }
   while (clock.now[0]! < time) {
     complete_io(sys)
+    if (clock.oom_reap[0] !== 0) wake_oom_reaper(sys)
     for (let each = 0; each < sys.nr_nodes; each++) if (sys.kswapd.kcompactd_order[each] !== 0) run_kcompactd(sys, each)
     const node = next_runnable(sys)
     if (node !== -1) run_step(sys, node)
@@ -157,6 +165,7 @@ function next_event(sys: Sys): number {
   const clock = sys.reclaim_clock
   let next = Number.POSITIVE_INFINITY
   if (clock.io_count[0]! > 0) next = sys.reclaim_io.done[clock.io_head[0]!]!
+  if (clock.oom_reap[0] !== 0) next = Math.min(next, clock.oom_reap[0]!)
   for (let node = 0; node < sys.nr_nodes; node++)
     if (sys.kswapd.state[node] !== KSWAPD_SLEEPING) next = Math.min(next, kswapd_until(sys, node))
   return next

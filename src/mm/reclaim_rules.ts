@@ -19,6 +19,8 @@ export interface ReclaimRules {
   readonly vma_recency: boolean
   /** The tracepoint of isolated pages prints a mode, which is 0 (until 6.11). */
   readonly traces_isolate_mode: boolean
+  /** Microseconds that an OOM victim has to end by itself before its memory is taken. */
+  readonly oom_reaper_delay: number
   /** Pages that hold only zeros are not written to swap. */
   readonly swap_zeromap: boolean
 }

@@ -147,6 +147,7 @@ export const RECLAIM_CLOCK = {
   io_count: i32('requests under way'),
   vruntime: f64('of the CPU that processes had'),
   reclaiming: i32('nesting of direct reclaim'),
+  oom_reap: f64('microseconds: when the OOM reaper wakes; 0 = nobody waits for it'),
   running: i32('who has the CPU: 0 = a process, else node of the kswapd + 1'),
   access: f64('an access of user space'),
   fault: f64('a fault without I/O'),

@@ -79,6 +79,8 @@ export const PF_TIF_MEMDIE = 0x1
 /** mm.flags. @kernel include/linux/sched/coredump.h */
 export const MMF_VM_HUGEPAGE = 1 << 17
 export const MMF_OOM_SKIP = 1 << 21
+/** Its anonymous memory was taken: what it faults in would be lost. */
+export const MMF_UNSTABLE = 1 << 22
 export const MMF_HUGE_ZERO_PAGE = 1 << 23
 export const MMF_DISABLE_THP = 1 << 24
 export const MMF_OOM_VICTIM = 1 << 25

@@ -5,6 +5,7 @@
 import { setup_address_space } from '../arch/x86/setup_address_space.ts'
 import type { Address } from '../base/address.ts'
 import type { Gfp, Order, Pfn } from '../base/units.ts'
+import { HZ } from '../mm/jiffies.ts'
 import { kernel_stack_alloc, kernel_stack_free, schedule } from '../mm/kernel_stack.ts'
 import { irq_enter, irq_exit, softirq_enter, softirq_exit, stack_call, stack_return } from '../mm/kernel_stack_chain.ts'
 import { kmemleak_scan_thread, kmemleak_write } from '../mm/kmemleak_debugfs.ts'
@@ -21,6 +22,7 @@ import {
 } from '../mm/page_address.ts'
 import { __free_page, __free_pages, alloc_page, alloc_pages_node } from '../mm/page_alloc/alloc_pages.ts'
 import { drain_all_pages, drain_local_pages } from '../mm/page_alloc/pcp.ts'
+import { wait_until } from '../mm/reclaim_clock.ts'
 import { run_reapers } from '../mm/slab_drain.ts'
 import { slab_attr_store, slab_attributes } from '../mm/slub_sysfs.ts'
 import { set_transparent_hugepage, sysctl_write } from '../mm/sysctl.ts'
@@ -34,6 +36,7 @@ import {
 } from './allocator_commands.ts'
 import { slabFolderCache } from './inspect_slab.ts'
 import { hasCaches, mm_core_init } from './mm_core_init.ts'
+import { checkOomCommand, end_killed, OOM_HANDLERS, OOM_REQUIRED, type OomCommand } from './oom_commands.ts'
 import {
   checkProcessCommand,
   PROCESS_HANDLERS,
@@ -50,6 +53,7 @@ interface OnCpu {
 /** One change of a machine's state. The names are the kernel's functions. */
 export type Command =
   | ProcessCommand
+  | OomCommand
   | AllocatorCommand
   | (OnCpu & { readonly op: 'alloc_pages'; readonly gfp: Gfp; readonly order: Order; readonly nid?: number })
   | (OnCpu & { readonly op: 'alloc_page'; readonly gfp: Gfp })
@@ -93,6 +97,7 @@ type Handlers = { readonly [Name in CommandName]: (sys: Sys, command: Command & 
 
 const HANDLERS: Handlers = {
   ...PROCESS_HANDLERS,
+  ...OOM_HANDLERS,
   ...ALLOCATOR_HANDLERS,
   alloc_pages: (sys, { gfp, order, nid }) => allocated(sys, alloc_pages_node(sys, nid ?? -1, gfp, order)),
   alloc_page: (sys, { gfp }) => allocated(sys, alloc_page(sys, gfp)),
@@ -152,6 +157,8 @@ export function tick(sys: Sys, ticks: number): void {
   if (sys.kernel.slab === 'SLAB' && hasCaches(sys)) run_reapers(sys, sys.machine.jiffies[0]! + ticks)
   else sys.machine.jiffies[0]! += ticks
   for (let cpu = 0; cpu < sys.nr_cpus; cpu++) refresh_cpu_vm_stats(sys, cpu)
+  const { now } = sys.reclaim_clock
+  if (now.length > 0) wait_until(sys, now[0]! + (ticks * 1e6) / HZ)
   rcu_barrier(sys)
   kmemleak_scan_thread(sys)
 }
@@ -165,7 +172,9 @@ export function apply(sys: Sys, command: Command): Result {
   const before = sys.machine.this_cpu[0]!
   if (cpu !== undefined) sys.machine.this_cpu[0] = cpu
   try {
-    return handler(sys, command)
+    const result = handler(sys, command)
+    end_killed(sys)
+    return result
   } catch (error) {
     // The kernel room refuses before it changes anything; then this was no command.
     sys.machine.next_command[0]! -= 1
@@ -178,6 +187,7 @@ export function apply(sys: Sys, command: Command): Result {
 /** Fields that a command must have. */
 const REQUIRED: { readonly [Name in CommandName]: readonly string[] } = {
   ...PROCESS_REQUIRED,
+  ...OOM_REQUIRED,
   ...ALLOCATOR_REQUIRED,
   alloc_pages: ['gfp', 'order'],
   alloc_page: ['gfp'],
@@ -215,6 +225,7 @@ export function checkCommand(sys: Sys, command: Command): void {
   for (const name of REQUIRED[command.op])
     if (fields[name] === undefined) throw new RangeError(`${command.op} needs ${name}`)
   checkProcessCommand(sys, command)
+  checkOomCommand(sys, command)
   checkAllocatorCommand(sys, command)
   whole('cpu', fields.cpu, 0, sys.nr_cpus - 1)
   whole('order', fields.order, 0, 63)

@@ -6,11 +6,12 @@ import { parse_gfp } from '../mm/gfp_names.ts'
 import type { Kernel } from '../mm/kernel.ts'
 import { attach_sys } from '../mm/machine_image.ts'
 import type { Sys } from '../mm/mmzone.ts'
+import { task_comm } from '../mm/oom_report.ts'
 import { page_address } from '../mm/page_address.ts'
 import { sysctl_peek } from '../mm/sysctl.ts'
 import type { Snapshot as CapturedFiles } from '../report/snapshot.ts'
 import type { ProbeName, Probes } from '../trace/probes.ts'
-import type { RecordRing } from '../trace/record_ring.ts'
+import { type RecordRing, WIDE_EVENTS } from '../trace/record_ring.ts'
 import { boot_from_description, type DescriptionBootOptions } from './boot.ts'
 import { apply, type Command, type Result } from './commands.ts'
 import { filesOfDescription, filesOfSnapshot } from './constant_files.ts'
@@ -20,6 +21,7 @@ import { type MachineDescription, parseMachineDescription } from './machine_desc
 import { brokenLaws, hasAllocators } from './mm_core_init.ts'
 import { restore } from './restore.ts'
 import { forkSys, hashSys, restoreSys, type Snapshot, snapshotSys } from './state.ts'
+import { WRITABLE, WRITE_REFUSALS, writeCommand } from './write_file.ts'
 
 /** A block of 2^order frames that was allocated. */
 export interface Block {
@@ -147,6 +149,15 @@ export class Machine {
     return text
   }
 
+  /** Writes a file of /proc or /sys that takes something: `write('/proc/7/oom_score_adj', '500')`. @throws RangeError for
+   * a file that cannot be written, or a text that the kernel refuses */
+  write(path: string, text: string): void {
+    const command = writeCommand(path, text)
+    if (command === null) throw new RangeError(`${path}: it cannot be written; there are ${WRITABLE}`)
+    const { error = 0 } = this.apply(command)
+    if (error !== 0) throw new RangeError(`${path}: ${WRITE_REFUSALS[error] ?? `error ${error}`}`)
+  }
+
   /** Hears a tracepoint, under the kernel's name, with its numbers; returns what ends it. */
   on<Name extends ProbeName>(tracepoint: Name, listener: NonNullable<Probes[Name]>): () => void {
     const heard = this.#listeners.get(tracepoint) ?? new Set()
@@ -163,6 +174,7 @@ export class Machine {
    * it. @kernel kernel/trace/ring_buffer.c:ring_buffer_lock_reserve */
   listen(ring: RecordRing): () => void {
     const { machine } = this.sys
+    ring.taskName = task => task_comm(this.sys, task)
     const ends = Object.entries(ring.probes()).map(([name, probe]) => {
       const note = probe as (...values: number[]) => void
       // Plain parameters: a rest parameter would allocate for each event.
@@ -171,7 +183,13 @@ export class Machine {
         ring.context.time = machine.jiffies[0]! / HZ + machine.next_command[0]! / 1e6
         note(a, b, c, d, e, f)
       }
-      return this.on(name as ProbeName, listener)
+      // Rare events with more numbers than that can afford one.
+      const wide = (...values: number[]): void => {
+        ring.context.cpu = machine.this_cpu[0]!
+        ring.context.time = machine.jiffies[0]! / HZ + machine.next_command[0]! / 1e6
+        note(...values)
+      }
+      return this.on(name as ProbeName, WIDE_EVENTS.has(name) ? wide : listener)
     })
     return () => {
       for (const end of ends) end()

@@ -167,10 +167,12 @@ export function checkProcessCommand(sys: Sys, command: { readonly op: string }):
     throw new RangeError(`no file ${String(fields.file)}`)
 }
 
-/** Row of a process. @throws RangeError where there is none */
-export function taskOf(sys: Sys, pid: number | undefined): number {
+/** Row of a process that can run; with `stuckToo` of one that hangs, too. @throws RangeError where there is none */
+export function taskOf(sys: Sys, pid: number | undefined, stuckToo = false): number {
   const task = pid === undefined ? get_current(sys) : sys.task.pid.indexOf(pid, 1)
-  if (task > 0 && sys.task.state[task] === F.TASK_RUNNING) return task
+  const hangs = task > 0 && sys.task.stuck[task] === 1
+  if (task > 0 && sys.task.state[task] === F.TASK_RUNNING && (!hangs || stuckToo)) return task
+  if (hangs) throw new RangeError(`process ${sys.task.pid[task]} hangs: wake it first`)
   throw new RangeError(pid === undefined ? 'no process runs: spawn one' : `no process ${pid}`)
 }
 

@@ -4,6 +4,8 @@
 import { hugepage_vma_check } from '../mm/huge_fault.ts'
 import { get_mm_counter, get_mm_rss } from '../mm/mm_counter.ts'
 import type { Sys } from '../mm/mmzone.ts'
+import { oom_adj_read } from '../mm/oom_adj.ts'
+import { proc_oom_score } from '../mm/oom_select.ts'
 import { kpagecount, stable_page_flags } from '../mm/page_flags_user.ts'
 import { type MemSizeStats, mem_size_stats, pagemap_entry, smap_gather_stats, smaps_rollup } from '../mm/task_mmu.ts'
 import * as F from '../mm/vm_flags.ts'
@@ -148,6 +150,12 @@ export function smapsRollupText(sys: Sys, mm: number): string {
   return `${head.padEnd(25 + (sys.kernel.BITS_PER_LONG / 8) * 6 - 1)} [rollup]\n${sumLines(smaps_rollup(sys, mm), true)}`
 }
 
+/** @kernel fs/proc/array.c:get_task_state */
+function stateText(sys: Sys, task: number): string {
+  if (sys.task.state[task] !== F.TASK_RUNNING) return 'Z (zombie)'
+  return sys.task.stuck[task] === 1 ? 'D (disk sleep)' : 'R (running)'
+}
+
 /** The lines of /proc/PID/status that tell who it is and how much memory it has. @kernel fs/proc/task_mmu.c:task_mem
  * @differs lines about credentials, signals and CPUs are not there */
 export function statusText(sys: Sys, task: number): string {
@@ -156,7 +164,7 @@ export function statusText(sys: Sys, task: number): string {
   const parent = sys.task.parent[task]!
   const lines = [
     `Name:\t${textAt(comm, task * (comm.length / state.length))}`,
-    `State:\t${state[task] === F.TASK_RUNNING ? 'R (running)' : 'Z (zombie)'}`,
+    `State:\t${stateText(sys, task)}`,
     `Tgid:\t${sys.task.tgid[task]}`,
     `Pid:\t${sys.task.pid[task]}`,
     `PPid:\t${parent === 0 ? 0 : sys.task.pid[parent]}`,
@@ -230,6 +238,9 @@ export function processFiles(sys: Sys): [path: string, read: (sys: Sys) => strin
     if (sys.task.state[task] === 0) continue
     const folder = `/proc/${sys.task.pid[task]}`
     files.push([`${folder}/status`, other => statusText(other, task)])
+    files.push([`${folder}/oom_score`, other => `${proc_oom_score(other, task)}\n`])
+    files.push([`${folder}/oom_score_adj`, other => `${other.task.oom_score_adj[task]}\n`])
+    files.push([`${folder}/oom_adj`, other => `${oom_adj_read(other, task)}\n`])
     const mm = sys.task.mm[task]!
     if (mm === 0) continue
     files.push([`${folder}/maps`, other => mapsText(other, mm)])

@@ -157,7 +157,8 @@ const ROWS = {
   compact_retry: [
     67,
     'oom',
-    'order={order:d>a} priority={priority:s>bt} compaction_result={result:s>cu} retries={retries:d>d} ' +
+    'order={order:d>a} priority={priority:s(COMPACT_PRIO_SYNC_FULL,COMPACT_PRIO_SYNC_LIGHT,COMPACT_PRIO_ASYNC)>bt} ' +
+      'compaction_result={result:s(failed,withdrawn,progress)>cu} retries={retries:d>d} ' +
       'max_retries={max_retries:d>e} should_retry={ret:d>f}',
   ],
   /** A marker written from user space into tracefs `trace_marker`; binary name `print`. */

@@ -114,7 +114,38 @@ export interface Probes {
         wmark_check: number,
       ) => void)
     | undefined
-  mark_victim?: ((pid: number) => void) | undefined
+  /** From 6.12 on with kB of memory, tables, the victim's user and wish; before, all but `pid` are NaN. */
+  mark_victim?:
+    | ((
+        pid: number,
+        total_vm: number,
+        anon_rss: number,
+        file_rss: number,
+        shmem_rss: number,
+        uid: number,
+        pgtables: number,
+        oom_score_adj: number,
+        task: number,
+      ) => void)
+    | undefined
+  oom_score_adj_update?: ((pid: number, oom_score_adj: number, task: number) => void) | undefined
+  wake_reaper?: ((pid: number) => void) | undefined
+  start_task_reaping?: ((pid: number) => void) | undefined
+  finish_task_reaping?: ((pid: number) => void) | undefined
+  skip_task_reaping?: ((pid: number) => void) | undefined
+  /** `priority` COMPACT_PRIO_*, `result` 0 failed, 1 withdrawn, 2 progress. */
+  compact_retry?:
+    | ((
+        order: number,
+        priority: number,
+        result: number,
+        retries: number,
+        max_retries: number,
+        should_retry: number,
+      ) => void)
+    | undefined
+  mm_vmscan_node_reclaim_begin?: ((nid: number, order: number, gfp: number) => void) | undefined
+  mm_vmscan_node_reclaim_end?: ((nr_reclaimed: number) => void) | undefined
 }
 
 /** The names of all tracepoints that a twin can report. */

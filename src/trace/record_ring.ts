@@ -20,6 +20,8 @@ export class RecordRing {
   readonly rows: EventBatch
   /** Set by the machine before it acts; copied into every event. */
   readonly context: RecordContext
+  /** Name of a task by its row; set by the machine. */
+  taskName: (task: number) => string = String
   #written = 0
   /** Argument columns that a probe of this ring writes; all others stay empty once the ring has been round. */
   readonly #used: Float64Array[] = []
@@ -94,15 +96,18 @@ export class RecordRing {
   }
 
   /** Events with more arguments, or whose last one is a number that has a name. */
-  #wideProbe(event: Tracepoint, count: number, names: readonly string[] | null): (...values: number[]) => void {
+  #wideProbe(event: Tracepoint, count: number, names: Names): (...values: number[]) => void {
     const { rows } = this
     const columns = rows.args.slice(0, count)
     for (const column of columns) if (!this.#used.includes(column)) this.#used.push(column)
-    const texts = names?.map(name => rows.strings.of(name)) ?? null
+    const texts = Array.isArray(names) ? names.map(name => rows.strings.of(name)) : null
     return (...values: number[]): void => {
       const row = this.#next(event.kind)
       for (let i = 0; i < count; i++) columns[i]![row] = values[i]!
       if (texts) rows.text[row] = texts[values[count]!] ?? -1
+      // A kernel that prints nothing but the number prints no name, either.
+      else if (names === 'task' && !Number.isNaN(values[count]!))
+        rows.text[row] = rows.strings.of(this.taskName(values[count]!))
     }
   }
 
@@ -132,15 +137,23 @@ const WRITES = ['RECLAIM_WB_ANON|RECLAIM_WB_ASYNC', 'RECLAIM_WB_FILE|RECLAIM_WB_
 const LISTS = ['inactive_anon', 'active_anon', 'inactive_file', 'active_file', 'unevictable']
 const REASONS = ['WRITEBACK', 'ISOLATED', 'NOPROGRESS', 'CONGESTED'].map(reason => `VMSCAN_THROTTLE_${reason}`)
 
+/** Names of an event's last number; `task` = the name of that task. */
+type Names = readonly string[] | 'task' | null
+
 /** Events with many arguments: the first `count` go to the columns from a on, one more is the number of a name. */
-const WIDE: Readonly<Record<string, { readonly count: number; readonly names: readonly string[] | null }>> = {
+const WIDE: Readonly<Record<string, { readonly count: number; readonly names: Names }>> = {
   mm_vmscan_lru_isolate: { count: 7, names: LISTS },
   mm_vmscan_write_folio: { count: 1, names: WRITES },
   mm_vmscan_lru_shrink_inactive: { count: 12, names: WRITES },
   mm_vmscan_lru_shrink_active: { count: 6, names: WRITES },
   mm_vmscan_throttled: { count: 3, names: REASONS },
   reclaim_retry_zone: { count: 8, names: null },
+  mark_victim: { count: 8, names: 'task' },
+  oom_score_adj_update: { count: 2, names: 'task' },
 }
+
+/** Tracepoints with more than six numbers, or whose last one is that of a name. */
+export const WIDE_EVENTS: ReadonlySet<string> = new Set(Object.keys(WIDE))
 
 /** Every tracepoint that has a probe. */
 export const PROBE_NAMES: readonly ProbeName[] = [
@@ -174,7 +187,15 @@ export const PROBE_NAMES: readonly ProbeName[] = [
   'mm_vmscan_lru_shrink_active',
   'mm_vmscan_throttled',
   'reclaim_retry_zone',
+  'compact_retry',
   'mark_victim',
+  'oom_score_adj_update',
+  'wake_reaper',
+  'start_task_reaping',
+  'finish_task_reaping',
+  'skip_task_reaping',
+  'mm_vmscan_node_reclaim_begin',
+  'mm_vmscan_node_reclaim_end',
 ]
 
 function copyRow(from: EventBatch, i: number, to: EventBatch, j: number): void {

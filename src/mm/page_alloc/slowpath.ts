@@ -22,7 +22,7 @@ import { MAX_RECLAIM_RETRIES, wakeup_kswapd } from '../kswapd.ts'
 import { get_current_or_none } from '../mm_counter.ts'
 import { MIGRATE_MOVABLE, PAGE_ALLOC_COSTLY_ORDER, type Sys, WMARK_MIN } from '../mmzone.ts'
 import { cond_resched, wait_until } from '../reclaim_clock.ts'
-import { is_memalloc, tsk_is_oom_victim } from '../task_reserves.ts'
+import { fatal_signal_pending, is_memalloc, tsk_is_oom_victim } from '../task_reserves.ts'
 import { try_to_free_pages } from '../vmscan_direct.ts'
 import { zone_reclaimable_pages } from '../vmscan_reclaimable.ts'
 import { zone_page_state_snapshot } from '../vmstat.ts'
@@ -112,10 +112,13 @@ export function alloc_pages_reclaim(
       // It must not fail: wait, and go on, with a little more of the reserves.
       const last = from_freelist(sys, request, gfp, ALLOC_MIN_RESERVE)
       if (last !== -1 || !sys.seams.oom) return last
-      wait_until(sys, sys.reclaim_clock.now[0]! + 4000)
+      wait_until(sys, sys.reclaim_clock.now[0]! + JIFFY)
     }
   }
 }
+
+/** A tick of 250 Hz, in microseconds. */
+const JIFFY = 4000
 
 /** Neither a frame nor a failure: once more. */
 const TRY_ON = -2
@@ -254,5 +257,8 @@ function alloc_pages_may_oom(sys: Sys, request: Request): number {
   if (order > PAGE_ALLOC_COSTLY_ORDER || (gfp & (__GFP_RETRY_MAYFAIL | __GFP_THISNODE)) !== 0) return -1
   if (request.highest_zoneidx < sys.ZONE_NORMAL) return -1
   const killed = sys.seams.oom?.out_of_memory?.(sys, gfp, order, request.zonelist, request.nodemask) ?? false
-  return killed ? TRY_ON : -1
+  if (!killed) return -1
+  // The victim has the CPU meanwhile; where it does not end, time passes until its memory is taken.
+  if (!fatal_signal_pending(sys)) wait_until(sys, sys.reclaim_clock.now[0]! + JIFFY)
+  return TRY_ON
 }

@@ -1,6 +1,7 @@
 // The shell's words for processes: made, forked, ended; memory mapped, changed, touched. Addresses are hexadecimal bytes.
 import { MADV, type MadviseName } from '../../mm/madvise.ts'
 import { get_current } from '../../mm/mm_counter.ts'
+import type { Sys } from '../../mm/mmzone.ts'
 import { kpagecount, stable_page_flags } from '../../mm/page_flags_user.ts'
 import { walk } from '../../mm/pgtable.ts'
 import { pagemap_entry } from '../../mm/task_mmu.ts'
@@ -98,7 +99,6 @@ function mmap(session: Session, args: readonly string[]): string {
 
 const SIGNALS: Readonly<Record<number, string>> = {
   [F.SIGBUS]: 'SIGBUS',
-  [F.SIGKILL]: 'SIGKILL',
   [F.SIGSEGV]: 'SIGSEGV',
 }
 const CODES: Readonly<Record<number, string>> = { 1: 'SEGV_MAPERR', 2: 'SEGV_ACCERR' }
@@ -111,11 +111,13 @@ function touch(how: 'read' | 'write' | 'exec'): Builtin['run'] {
     const { signal, minor, major, printed } = act(session, { op: 'touch', page, pages: count, access: how, ...pid })
     const faults = `${minor} minor, ${major} major faults\n${printed}`
     if (signal === 0) return faults
+    // Nothing is left of it that could tell more.
+    if (signal === F.SIGKILL) throw Object.assign(new ShellFailure('SIGKILL'), { text: faults })
     const { sys } = session.machine
     const task = taskOf(sys, pid.pid)
     const code = signal === F.SIGSEGV ? (CODES[sys.task.si_code[task]!] ?? '') : 'BUS_ADRERR'
     const at = `0x${sys.task.si_addr[task]!.toString(16)}`
-    const why = signal === F.SIGKILL ? '' : ` (${code}) at ${at}, error code ${sys.task.error_code[task]}`
+    const why = ` (${code}) at ${at}, error code ${sys.task.error_code[task]}`
     throw Object.assign(new ShellFailure(`${SIGNALS[signal!] ?? signal}${why}`), { text: faults })
   }
 }
@@ -161,6 +163,9 @@ function pagemap(session: Session, args: readonly string[]): string {
   return `${lines.join('\n')}\n`
 }
 
+const stateLetter = (sys: Sys, task: number): string =>
+  sys.task.state[task] === F.TASK_ZOMBIE ? 'Z' : sys.task.stuck[task] === 1 ? 'D' : 'R'
+
 function ps(session: Session): string {
   const { sys } = session.machine
   let text = ''
@@ -168,7 +173,7 @@ function ps(session: Session): string {
     if (sys.task.state[task] === 0) continue
     const here = get_current(sys) === task ? '*' : ' '
     const faults = `minor ${sys.task.min_flt[task]} major ${sys.task.maj_flt[task]}`
-    text += `${here} ${sys.task.pid[task]} ${sys.task.state[task] === F.TASK_ZOMBIE ? 'Z' : 'R'} ${faults}\n`
+    text += `${here} ${sys.task.pid[task]} ${stateLetter(sys, task)} ${faults}\n`
   }
   return text
 }

@@ -3,8 +3,10 @@
 import { sysctl_names } from '../../mm/sysctl.ts'
 import { procPaths } from '../inspect.ts'
 import type { Machine } from '../machine.ts'
+import { WRITABLE, WRITE_REFUSALS, writeCommand } from '../write_file.ts'
 import { allocateBuiltins } from './allocate.ts'
 import { lookBuiltins } from './look.ts'
+import { oomBuiltins } from './oom.ts'
 import { processBuiltins } from './process.ts'
 import { type Builtin, Session, type Surroundings, unknownWord } from './session.ts'
 import { timeBuiltins } from './time.ts'
@@ -24,7 +26,7 @@ const TITLES: Readonly<Record<Builtin['group'], string>> = {
 const shellBuiltins: Readonly<Record<string, Builtin>> = {
   echo: {
     usage: 'WORD… [> FILE]',
-    about: 'prints words, or writes them into a file of /sys/kernel/slab',
+    about: 'prints words, or writes them into a file of /proc or /sys',
     group: 'shell',
     arity: [0, 1024],
     run: echo,
@@ -41,27 +43,16 @@ const shellBuiltins: Readonly<Record<string, Builtin>> = {
   quit: { usage: '', about: 'the same', group: 'shell', arity: [0, 0], run: end },
 }
 
-const SLAB_FILE = /^\/?sys\/kernel\/slab\/([^/]+)\/([^/]+)$/
-
-/** What the kernel's answer to a write is called. */
-const REFUSALS: Readonly<Record<number, string>> = {
-  [-2]: 'no such file',
-  [-5]: 'it can only be read',
-  [-22]: 'invalid argument',
-}
-
 function echo(session: Session, words: readonly string[]): string {
   const at = words.findIndex(word => word.startsWith('>'))
   if (at < 0) return `${words.join(' ')}\n`
-  const path = [words[at]!.slice(1), ...words.slice(at + 1)].join('')
-  const [, folder, name] = SLAB_FILE.exec(path) ?? []
-  if (folder === undefined || name === undefined)
-    throw new ShellFailure(`${path}: only files of /sys/kernel/slab can be written; settings with sysctl`)
-  session.initAllocators()
-  const value = words.slice(0, at).join(' ')
-  const { result, printed } = session.do({ op: 'slab_attr_store', folder, name, value })
+  const path = [words[at]!.replace(/^>+/, ''), ...words.slice(at + 1)].join('')
+  const command = writeCommand(path, words.slice(0, at).join(' '))
+  if (command === null) throw new ShellFailure(`${path}: it cannot be written; there are ${WRITABLE}`)
+  if (command.op === 'slab_attr_store') session.initAllocators()
+  const { result, printed } = session.do(command)
   if (result.error)
-    throw Object.assign(new ShellFailure(`${path}: ${REFUSALS[result.error] ?? `error ${result.error}`}`), {
+    throw Object.assign(new ShellFailure(`${path}: ${WRITE_REFUSALS[result.error] ?? `error ${result.error}`}`), {
       text: printed,
     })
   return printed
@@ -75,6 +66,7 @@ function end(session: Session): string {
 const BUILTINS: Readonly<Record<string, Builtin>> = {
   ...allocateBuiltins,
   ...processBuiltins,
+  ...oomBuiltins,
   ...lookBuiltins,
   ...timeBuiltins,
   ...shellBuiltins,

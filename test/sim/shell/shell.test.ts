@@ -254,6 +254,6 @@ describe('/sys/kernel/slab', () => {
     ['echo 1 > /sys/kernel/slab/kmalloc-64/order', 'it can only be read'],
     ['echo x > /sys/kernel/slab/kmalloc-64/min_partial', 'invalid argument'],
     ['echo 1 > /sys/kernel/slab/nothing/order', 'no such file'],
-    ['echo 1 > /etc/passwd', 'only files of /sys/kernel/slab can be written'],
+    ['echo 1 > /etc/passwd', 'it cannot be written'],
   ])('%s', (line, why) => expect(open().run(line)).toMatchObject({ status: 1, error: expect.stringContaining(why) }))
 })
