@@ -62,28 +62,42 @@ export class SlabTwin {
   #populate(row: number): number[] {
     const cache = this.#caches[row]!
     const groups = this.#freeGroups(row).slice(0, cache.slabs)
-    const slabs = Array.from({ length: cache.slabs }, () => this.#newSlab(row))
-    // The CPU's slab is the one that was made last.
-    const own = slabs.toReversed()
+    const onNode = cache.objects - cache.activeObjects
+    const own = this.#slabsFor(row, groups)
     groups.forEach(({ address }, at) => {
       if (address !== null) this.#slabs.set(address, own[at]![0]!)
     })
-    const onNode = cache.objects - cache.activeObjects
     const node = nodeGroups(groups, onNode)
     const spare = this.#surplus(own.slice(groups.length), onNode - node.free)
-    const free = (at: number): void => {
+    const free = (at: number, cpu: number): void => {
+      this.sys.machine.this_cpu[0] = cpu
       for (const index of groups[at]!.indexes.toReversed()) slab_free(this.sys, row, own[at]![index]!)
     }
-    for (let at = node.from; at < groups.length; at++) free(at)
+    for (let at = 0; at < groups.length; at++) if (node.at.has(at)) free(at, 0)
+    this.sys.machine.this_cpu[0] = 0
     for (const object of spare) slab_free(this.sys, row, object)
     unfreeze_partials(this.sys, row)
-    for (let at = node.from - 1; at >= 0; at--) free(at)
+    for (let at = groups.length - 1; at >= 0; at--) if (!node.at.has(at)) free(at, groups[at]!.cpu)
     this.#used[row] =
-      slabs.length * cache.objectsPerSlab - spare.length - groups.reduce((sum, each) => sum + each.indexes.length, 0)
+      own.length * cache.objectsPerSlab - spare.length - groups.reduce((sum, each) => sum + each.indexes.length, 0)
     const gone = new Set([...spare, ...groups.flatMap(({ indexes }, at) => indexes.map(index => own[at]![index]!))])
     // Stand-ins are taken from the end: those of slabs that are full come first, as in a machine most objects lie in such.
     const rest = own.map((slab, at) => (groups[at]?.address == null ? slab.filter(object => !gone.has(object)) : []))
     return rest.toReversed().flat()
+  }
+
+  /** The slabs of the start, all objects handed out: first one for each group. A CPU's first group lies in the slab that
+   * the CPU works on, which is the one that was made last there. */
+  #slabsFor(row: number, groups: readonly FreeGroup[]): number[][] {
+    const count = this.#caches[row]!.slabs
+    const make = (cpu: number): number[] => {
+      this.sys.machine.this_cpu[0] = cpu
+      return this.#newSlab(row)
+    }
+    const first = groups.map(isFirst)
+    const others = Array.from({ length: count - first.filter(Boolean).length }, () => make(0))
+    const own = groups.map(({ cpu }, at) => (first[at] ? make(cpu) : others.pop()!))
+    return [...own, ...others.toReversed()]
   }
 
   /** Objects of a new slab, all handed out, by address. */
@@ -108,19 +122,21 @@ export class SlabTwin {
   }
 
   /** Slabs with free objects at the start, in the order in which the trace took from them. */
-  #freeGroups(row: number): { address: number | null; indexes: number[] }[] {
+  #freeGroups(row: number): FreeGroup[] {
     const { objectSize, objectsPerSlab } = this.#caches[row]!
     const known = !Number.isNaN(this.#scan.base)
-    const groups = new Map<number, { address: number | null; indexes: number[] }>()
-    let count = 0
-    for (const { pointer, cache } of this.#scan.freeAtStart) {
+    const groups = new Map<string, FreeGroup>()
+    const counts = new Int32Array(this.sys.nr_cpus)
+    for (const { pointer, cache, cpu: taker } of this.#scan.freeAtStart) {
       if (cache !== row) continue
-      const key = known ? this.slabAddress(pointer, row) : Math.floor(count / objectsPerSlab)
-      const group = groups.get(key) ?? { address: known ? key : null, indexes: [] }
-      const index = known ? Math.floor((pointer - key) / objectSize) : count % objectsPerSlab
+      const cpu = taker < this.sys.nr_cpus ? taker : 0
+      const key = known ? this.slabAddress(pointer, row) : Math.floor(counts[cpu]! / objectsPerSlab)
+      const name = known ? `${key}` : `${cpu} ${key}`
+      const group = groups.get(name) ?? { cpu, address: known ? key : null, indexes: [] }
+      const index = known ? Math.floor((pointer - key) / objectSize) : counts[cpu]! % objectsPerSlab
       if (index < objectsPerSlab) group.indexes.push(index)
-      groups.set(key, group)
-      count++
+      groups.set(name, group)
+      counts[cpu]! += 1
     }
     return [...groups.values()]
   }
@@ -193,9 +209,29 @@ export class SlabTwin {
   }
 }
 
-/** From which group on they are on the node: as many of the last ones as the file counts free objects there. */
-function nodeGroups(groups: readonly { indexes: readonly number[] }[], onNode: number): { from: number; free: number } {
-  let [from, free] = [groups.length, 0]
-  while (from > 1 && free + groups[from - 1]!.indexes.length <= onNode) free += groups[--from]!.indexes.length
-  return { from, free }
+/** Free objects of one slab. */
+interface FreeGroup {
+  /** The CPU that took the first of them. */
+  readonly cpu: number
+  /** Of the slab; null where pointers are hashed. */
+  readonly address: number | null
+  readonly indexes: number[]
+}
+
+/** Whether no other group of its CPU comes before. */
+const isFirst = ({ cpu }: FreeGroup, at: number, groups: readonly FreeGroup[]): boolean =>
+  groups.findIndex(other => other.cpu === cpu) === at
+
+/** The groups that are on the node: as many of the last ones as the file counts free objects there, but none that a CPU
+ * took from first. */
+function nodeGroups(groups: readonly FreeGroup[], onNode: number): { at: Set<number>; free: number } {
+  const at = new Set<number>()
+  let free = 0
+  for (let i = groups.length - 1; i >= 0; i--) {
+    if (isFirst(groups[i]!, i, groups)) continue
+    if (free + groups[i]!.indexes.length > onNode) break
+    free += groups[i]!.indexes.length
+    at.add(i)
+  }
+  return { at, free }
 }

@@ -20,9 +20,9 @@ const ROW = (name: string, objects: string): string =>
   `${name} ${objects} : tunables 0 0 0 : slabdata ${objects.includes(' 0 ') ? '0 0' : '1 1'} 0`
 
 /** What a trace of these events does to these caches. */
-function replay(slabinfo: string, events: readonly string[], mark = true): SlabReport | null {
+function replay(slabinfo: string, events: readonly string[], mark = true, from = folder): SlabReport | null {
   const files = new Map([
-    ['zoneinfo', readFileSync(`${folder}zoneinfo`, 'utf8')],
+    ['zoneinfo', readFileSync(`${from}zoneinfo`, 'utf8')],
     ['version', readFileSync(`${folder}version`, 'utf8')],
     ['slabinfo', `slabinfo - version: 2.1\n# name\n${slabinfo}\n`],
   ])
@@ -30,7 +30,11 @@ function replay(slabinfo: string, events: readonly string[], mark = true): SlabR
   const marked = mark
     ? ['tracing_mark_write: SNAP_BEGIN before', ...events, 'tracing_mark_write: SNAP_BEGIN after']
     : events
-  const text = marked.map((event, at) => `  sh-1  [000] .....  ${(at + 1).toFixed(6)}: ${event}\n`).join('')
+  const line = (event: string, at: number): string => {
+    const [, cpu, rest] = /^(?:@(\d) )?(.*)$/.exec(event)!
+    return `  sh-1  [00${cpu ?? 0}] .....  ${(at + 1).toFixed(6)}: ${rest}\n`
+  }
+  const text = marked.map(line).join('')
   const states = { before, after: null }
   const run = (onBatch: (batch: import('../../../src/trace/batch.ts').EventBatch) => void): void => {
     const reader = new FtraceTextReader({ onBatch, strings: new StringTable() })
@@ -61,6 +65,15 @@ describe('a trace of a few events', () => {
     const report = replay(box, [alloc('take', at(500, 2048), 2048), free(at(500, 2048), 'box')])!
     expect(report).toMatchObject({ allocations: 1, frees: 1, unseen: 0, unidentified: 0, pointers: 'addresses' })
     expect(report.pages).toMatchObject({ before: 1, followed: 1, predicted: 1, predictedTaken: 0 })
+  })
+
+  it('each CPU has the slab that it took from first', () => {
+    const two = ROW('box', '4 4 2048 2 1').replace(/1 1 0$/, '2 2 0')
+    const events = [alloc('take', at(500, 2048), 2048), `@1 ${alloc('take', at(600, 2048), 2048)}`]
+    const numa = folder.replace('6.1-amd64', '6.1-amd64-numa')
+    expect(replay(two, events, true, numa)!.pages).toMatchObject({ before: 2, followed: 2, predicted: 2 })
+    const none = replay(two, [...events, `@1 ${page(700)}`, `@1 ${alloc('take', at(700), 2048)}`], true, numa)!
+    expect(none.pages).toMatchObject({ followed: 3, predicted: 3 })
   })
 
   it('when none is free a slab is made, as recorded', () => {
