@@ -232,12 +232,18 @@ function exists(sys: Sys, cache: KmemCache, where: string): boolean {
 }
 
 /** Drops a user of a cache; with the last one it goes. Objects that remain are reported, and the cache stays.
- * NO_CACHE is nothing to destroy. @kernel mm/slab_common.c:kmem_cache_destroy */
+ * NO_CACHE is nothing to destroy. @kernel mm/slab_common.c:kmem_cache_destroy
+ * @differs a cache of kmalloc stays; a kernel would lose it, and end soon */
 export function kmem_cache_destroy(sys: Sys, cache: KmemCache): void {
   if (cache === NO_CACHE || !exists(sys, cache, 'kmem_cache_destroy')) return
   const { refcount } = sys.kmem_cache
   if (refcount[cache]! <= 0) {
     warn(sys, 'kmem_cache_destroy', `kmem_cache_destroy ${kmem_cache_name(sys, cache)}: the cache has no user`)
+    return
+  }
+  if (refcount[cache] === 1 && sys.kmalloc_cache.cache.includes(cache + 1)) {
+    const name = kmem_cache_name(sys, cache)
+    warn(sys, 'kmem_cache_destroy', `kmem_cache_destroy ${name}: kmalloc has no other cache of that size`)
     return
   }
   refcount[cache]! -= 1

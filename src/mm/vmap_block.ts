@@ -1,12 +1,13 @@
 // vm_map_ram: mappings of a short life. Small ones come out of blocks of 4 MiB, front to back and never twice, each
 // rounded up to a power of two; a block goes when all of it was used and given back. Large ones are areas of their own.
+import { address_of, format_address } from '../base/address.ts'
 import { get_order } from '../base/bits.ts'
 import { INIT_LIST_HEAD, list_add_tail, list_del, list_entries } from '../image/list.ts'
 import { GFP_KERNEL } from './gfp.ts'
 import { kasan_poison_vmalloc, kasan_unpoison_vmalloc } from './kasan_vmalloc.ts'
 import { might_sleep } from './might_sleep.ts'
 import type { Sys } from './mmzone.ts'
-import { vmap_pages_range, vunmap_range } from './pgtable_map.ts'
+import { vmalloc_to_pfn, vmap_pages_range, vunmap_range } from './pgtable_map.ts'
 import { nr_vmap_blocks, take_row, VMAP_BBMAP_BITS, VMAP_MAX_ALLOC } from './vmalloc_types.ts'
 import { find_vmap_area } from './vmap_area.ts'
 import {
@@ -75,7 +76,7 @@ export function vm_map_ram(sys: Sys, pfns: ArrayLike<number>): number {
   if (page < 0) return 0
   kasan_unpoison_vmalloc(sys, page, count * sys.page_bytes)
   if (vmap_pages_range(sys, page, pfns)) return page
-  vm_unmap_ram(sys, page, count)
+  unmap_ram(sys, find_vmap_area(sys, page), page, count)
   return 0
 }
 
@@ -86,18 +87,36 @@ function large_map(sys: Sys, count: number): number {
 }
 
 /** Undoes vm_map_ram of `count` pages at `page`. @kernel mm/vmalloc.c:vm_unmap_ram
- * @differs an address that vm_map_ram did not give is a RangeError; the kernel stops at a BUG_ON */
+ * @differs what vm_map_ram did not give is reported, and left alone; the kernel stops, or is wrong from then on */
 export function vm_unmap_ram(sys: Sys, page: number, count: number): void {
   might_sleep(sys, 'mm/vmalloc.c')
   const va = find_vmap_area(sys, page)
   const block = va === 0 ? 0 : sys.vmap_area.block[va]!
   const small = count <= VMAP_MAX_ALLOC(sys)
-  if (va === 0 || sys.vmap_area.vm[va] !== 0 || small !== (block !== 0))
-    throw new RangeError(`vm_unmap_ram: no mapping of ${count} pages at page 0x${page.toString(16)}`)
+  if (va === 0 || sys.vmap_area.vm[va] !== 0 || small !== (block !== 0) || !is_mapping(sys, va, page, count)) {
+    sys.printk?.(
+      `kernel BUG at mm/vmalloc.c: vm_unmap_ram of ${count} pages at ${format_address(address_of(page * sys.page_bytes), sys.kernel.BITS_PER_LONG)}`,
+    )
+    return
+  }
+  unmap_ram(sys, va, page, count)
+}
+
+function unmap_ram(sys: Sys, va: number, page: number, count: number): void {
+  const block = sys.vmap_area.block[va]!
   kasan_poison_vmalloc(sys, page, count)
   vunmap_range(sys, page, page + count)
-  if (small) vb_free(sys, block, page, get_order(count))
+  if (block !== 0) vb_free(sys, block, page, get_order(count))
   else free_vmap_area_noflush(sys, va)
+}
+
+/** Whether so many pages are mapped in an area, and are a whole one where it is no block. */
+function is_mapping(sys: Sys, va: number, page: number, count: number): boolean {
+  const { va_start, va_end, block } = sys.vmap_area
+  if (block[va] === 0) return va_start[va] === page && va_end[va] === page + count
+  if (count < 1 || page + 2 ** get_order(count) > va_end[va]!) return false
+  for (let at = page; at < page + count; at++) if (vmalloc_to_pfn(sys, at) < 0) return false
+  return true
 }
 
 /** Flushes everything that is mapped no more, so that a frame has no other address.

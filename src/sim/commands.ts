@@ -122,10 +122,10 @@ const HANDLERS: Handlers = {
   schedule: (sys, { stack }) => ran(schedule(sys, stack)),
   call: (sys, { name, size }) => ran(stack_call(sys, name, size)),
   return: sys => ran(stack_return(sys)),
-  irq_enter: (sys, { name }) => ran(irq_enter(sys, name)),
-  irq_exit: sys => ran(irq_exit(sys)),
-  softirq_enter: sys => ({ error: [-EFAULT, -EBUSY, 0][softirq_enter(sys) + 1]! }),
-  softirq_exit: sys => ran(softirq_exit(sys)),
+  irq_enter: (sys, { name }) => ran(atomic(sys, 1, irq_enter(sys, name))),
+  irq_exit: sys => ran(atomic(sys, -1, irq_exit(sys))),
+  softirq_enter: sys => ({ error: [-EFAULT, -EBUSY, 0][enter_softirqs(sys) + 1]! }),
+  softirq_exit: sys => ran(atomic(sys, -1, softirq_exit(sys))),
 }
 
 const done = (_: unknown): Result => DONE
@@ -138,6 +138,18 @@ const EBUSY = 16
 
 /** What runs on a kernel stack went on, or it ended in a report, or nothing runs there any more. */
 const ran = (alive: boolean): Result => ({ error: alive ? 0 : -EFAULT })
+
+/** What runs in an interrupt or softirq must not sleep. */
+function atomic(sys: Sys, step: 1 | -1, alive: boolean): boolean {
+  if (alive) sys.machine.in_atomic[0]! += step
+  return alive
+}
+
+function enter_softirqs(sys: Sys): number {
+  const entered = softirq_enter(sys)
+  atomic(sys, 1, entered === 1)
+  return entered
+}
 
 /** Writes a file of /sys/kernel/slab. */
 function store_slab_attribute(sys: Sys, folder: string, name: string, value: string): number {
@@ -233,7 +245,7 @@ export function checkCommand(sys: Sys, command: Command): void {
   whole('pfn', fields.pfn, -1, Number.MAX_SAFE_INTEGER)
   whole('ticks', fields.ticks, 0, Number.MAX_SAFE_INTEGER)
   whole('stack', fields.stack, 0, sys.kernel_stack.kind.length - 1)
-  whole('size', fields.size, 0, command.op === 'vmalloc' ? Number.MAX_SAFE_INTEGER : 2 ** 20)
+  if (command.op === 'call') whole('size', fields.size, 0, 2 ** 20)
   whole('nid', fields.nid, -1, sys.nr_nodes - 1)
   if (fields.nid !== undefined && fields.nid >= 0 && sys.node.online[fields.nid] === 0)
     throw new RangeError(`node ${fields.nid} is not online`)

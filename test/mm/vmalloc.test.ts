@@ -322,10 +322,21 @@ describe('vm_map_ram', () => {
   it('large mappings are areas of their own; wrong ones are refused', () => {
     const sys = bootSpace('6.1-i386', '64M')
     const page = vm_map_ram(sys, new Int32Array(33).fill(3))
-    expect(() => vm_unmap_ram(sys, page, 1)).toThrow(RangeError)
-    expect(() => vm_unmap_ram(sys, page + 4000, 1)).toThrow(RangeError)
+    for (const [wrong, count] of [
+      [page, 1],
+      [page, 34],
+      [page + 1, 32],
+      [page + 4000, 1],
+    ] as const)
+      vm_unmap_ram(sys, wrong, count)
+    expect(sys.said.filter(line => line.startsWith('kernel BUG at mm/vmalloc.c: vm_unmap_ram of '))).toHaveLength(4)
     expect(() => vm_map_ram(sys, [])).toThrow(RangeError)
     vm_unmap_ram(sys, page, 33)
+    const small = vm_map_ram(sys, [3, 4, 5])
+    vm_unmap_ram(sys, small, 3)
+    vm_unmap_ram(sys, small, 3)
+    vm_unmap_ram(sys, page, 33)
+    expect(sys.said).toHaveLength(6)
     expect(laws(sys)).toEqual([])
   })
 })

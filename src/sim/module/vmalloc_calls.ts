@@ -104,7 +104,7 @@ export function vmallocCalls(ctx: ModuleContext): VmallocCalls {
     vm_map_ram: pages => taken(vm_map_ram(sys, mapped(pages)), `vm_map_ram of ${pages.length} pages`, bytes(pages)),
     vm_unmap_ram: (address, count) => {
       vm_unmap_ram(sys, ctx.pageNumber(address), count)
-      ctx.areas.delete(ctx.pageNumber(address))
+      if (vmalloc_to_pfn(sys, ctx.pageNumber(address)) < 0) ctx.areas.delete(ctx.pageNumber(address))
     },
     vm_unmap_aliases: () => vm_unmap_aliases(sys),
     vmalloc_to_page: address => ctx.page(vmalloc_to_pfn(sys, ctx.pageNumber(address))),

@@ -2,6 +2,7 @@
 import { type Address, address_of, format_address, NULL_ADDRESS, parse_address } from '../../base/address.ts'
 import { page_address, virt_to_page } from '../../mm/page_address.ts'
 import type { Command } from '../commands.ts'
+import { wordMask } from './named.ts'
 import type { Builtin, NamedBlock, Session } from './session.ts'
 import { namedWords, ShellFailure, ShellSyntaxError, wholeNumber } from './words.ts'
 
@@ -16,19 +17,10 @@ function blockText(session: Session, { pfn, order, address }: NamedBlock): strin
   return `pfn ${pfn} (0x${pfn.toString(16)}) order ${order} ${where}`
 }
 
-/** GFP words of the session's kernel. */
-function maskOf(session: Session, word: string): number {
-  try {
-    return session.machine.gfp(word)
-  } catch (error) {
-    throw new ShellSyntaxError((error as Error).message)
-  }
-}
-
 function alloc(op: Alloc['op'], ordered: boolean): Builtin['run'] {
   return (session, args) => {
     const [[mask, second, third], named] = namedWords(args, ['cpu', 'node'])
-    const gfp = maskOf(session, mask ?? '')
+    const gfp = wordMask(session, mask ?? '')
     const order = ordered ? wholeNumber(second, 'order') : 0
     const cpu = named.has('cpu') ? { cpu: wholeNumber(named.get('cpu'), 'cpu') } : {}
     const node = op === 'alloc_pages' ? (third ?? named.get('node')) : undefined

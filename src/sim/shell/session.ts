@@ -16,6 +16,18 @@ export interface NamedBlock {
   readonly address: Address
 }
 
+export type NamedKind = 'object' | 'cache' | 'area' | 'pool' | 'task'
+
+/** Anything else that has a name: an object by its physical address, an area by its first page, other things by their row. */
+export interface NamedValue {
+  readonly kind: NamedKind
+  readonly value: number
+  /** Pages of an area. */
+  readonly pages?: number
+  /** Elements of this pool are frames. */
+  readonly frames?: boolean
+}
+
 /** What came of a line. */
 export interface Answer {
   readonly text: string
@@ -38,7 +50,18 @@ export interface Builtin {
   /** One sentence. */
   readonly about: string
   /** Group in `help`. */
-  readonly group: 'allocate' | 'process' | 'look' | 'time' | 'settings' | 'shell'
+  readonly group:
+    | 'allocate'
+    | 'object'
+    | 'mapping'
+    | 'pool'
+    | 'segment'
+    | 'stack'
+    | 'process'
+    | 'look'
+    | 'time'
+    | 'settings'
+    | 'shell'
   /** Fewest and most arguments. */
   readonly arity: readonly [least: number, most: number]
   run(session: Session, args: readonly string[]): string
@@ -51,7 +74,7 @@ const DEEPEST_SOURCE = 16
 
 export class Session {
   readonly timelines: Map<string, Timeline> = new Map()
-  readonly blocks: NamedBlock[] = []
+  readonly names: (NamedBlock | NamedValue)[] = []
   readonly ring: RecordRing = new RecordRing(RING_SIZE)
   current = 'main'
   /** Set by `exit`. */
@@ -136,16 +159,23 @@ export class Session {
     this.tracing = tracing
   }
 
-  /** Names a block; `$1` is the first. */
-  name(block: NamedBlock): string {
-    return `$${this.blocks.push(block)}`
+  /** Names a block, or something else; `$1` is the first. */
+  name(thing: NamedBlock | NamedValue): string {
+    return `$${this.names.push(thing)}`
+  }
+
+  /** What is called `$n`. */
+  named(word: string): NamedBlock | NamedValue {
+    const thing = this.names[Number(word.slice(1)) - 1]
+    if (!/^\$\d+$/.test(word) || thing === undefined)
+      throw new ShellFailure(`${word}: nothing has that name; ${this.names.length} were given`)
+    return thing
   }
 
   /** The block called `$n`. */
   block(word: string): NamedBlock {
-    const block = this.blocks[Number(word.slice(1)) - 1]
-    if (!/^\$\d+$/.test(word) || block === undefined)
-      throw new ShellFailure(`${word}: no block has that name; ${this.blocks.length} were named`)
+    const block = this.named(word)
+    if ('kind' in block) throw new ShellFailure(`${word} is no block of pages: it names a thing of another kind`)
     return block
   }
 

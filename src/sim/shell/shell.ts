@@ -6,9 +6,14 @@ import type { Machine } from '../machine.ts'
 import { WRITABLE, WRITE_REFUSALS, writeCommand } from '../write_file.ts'
 import { allocateBuiltins } from './allocate.ts'
 import { lookBuiltins } from './look.ts'
+import { mappingBuiltins } from './mapping.ts'
+import { objectBuiltins } from './object.ts'
 import { oomBuiltins } from './oom.ts'
+import { poolBuiltins } from './pool.ts'
 import { processBuiltins } from './process.ts'
+import { segmentBuiltins } from './segment.ts'
 import { type Builtin, Session, type Surroundings, unknownWord } from './session.ts'
+import { stackBuiltins } from './stack.ts'
 import { timeBuiltins } from './time.ts'
 import { ShellFailure, ShellSyntaxError } from './words.ts'
 
@@ -16,6 +21,11 @@ export type { Answer, Session, Surroundings } from './session.ts'
 
 const TITLES: Readonly<Record<Builtin['group'], string>> = {
   allocate: 'allocate and free',
+  object: 'caches and objects',
+  mapping: 'vmalloc, vmap, kmap',
+  pool: 'memory pools',
+  stack: 'kernel stacks, and contexts that must not sleep',
+  segment: 'segments of 32-bit x86',
   process: 'processes',
   look: 'look',
   time: 'time',
@@ -65,6 +75,11 @@ function end(session: Session): string {
 
 const BUILTINS: Readonly<Record<string, Builtin>> = {
   ...allocateBuiltins,
+  ...objectBuiltins,
+  ...mappingBuiltins,
+  ...poolBuiltins,
+  ...stackBuiltins,
+  ...segmentBuiltins,
   ...processBuiltins,
   ...oomBuiltins,
   ...lookBuiltins,
@@ -100,7 +115,7 @@ export function completeLine(session: Session, line: string): [candidates: strin
 
 function argumentsOf(session: Session, command: string, position: number): string[] {
   const { sys } = session.machine
-  const blocks = session.blocks.map((_, index) => `$${index + 1}`)
+  const blocks = session.names.map((_, index) => `$${index + 1}`)
   if (command === 'cat' || command === 'ls') return procPaths(sys, session.machine.constants)
   if (command === 'sysctl') return sysctl_names(sys).map(name => `vm.${name}`)
   if (command === 'help') return Object.keys(BUILTINS)
@@ -108,7 +123,12 @@ function argumentsOf(session: Session, command: string, position: number): strin
   if (command === 'trace') return ['on', 'off', 'show', 'clear']
   if (command === 'transparent_hugepage') return ['always', 'madvise', 'never']
   if (command === 'buddy') return [...sys.kernel.zones]
-  if (/free|page_address|^page$/.test(command) && position === 1 && !command.startsWith('__get')) return blocks
+  if (
+    /free|page_address|^page$|^k?unmap|^vunmap|krealloc|ksize|^(memset|dump|schedule|stack)$/.test(command) &&
+    position === 1 &&
+    !command.startsWith('__get')
+  )
+    return blocks
   if (BUILTINS[command]?.usage.startsWith('GFP') && position === 1) return sys.kernel.gfp.names.map(([name]) => name)
   return []
 }

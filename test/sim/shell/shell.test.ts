@@ -196,7 +196,7 @@ describe('the shell itself', () => {
     ['alloc_pages GFP_KERNL 0', 2, 'no GFP flag "GFP_KERNL"'],
     ['alloc_pages GFP_KERNEL x', 2, 'order "x" is not a whole number'],
     ['alloc_pages GFP_KERNEL 0 cpu=9', 2, 'cpu 9 is not a whole number from 0 to 1'],
-    ['free_pages $1', 1, '$1: no block has that name; 0 were named'],
+    ['free_pages $1', 1, '$1: nothing has that name; 0 were given'],
     ['trace maybe', 2, 'trace takes on, off, show or clear, not "maybe"'],
     ['source nowhere', 1, 'nowhere: no such file or folder'],
     ['source bad', 2, 'bad:2: no command "ech"; did you mean echo?'],
@@ -256,4 +256,96 @@ describe('/sys/kernel/slab', () => {
     ['echo 1 > /sys/kernel/slab/nothing/order', 'no such file'],
     ['echo 1 > /etc/passwd', 'it cannot be written'],
   ])('%s', (line, why) => expect(open().run(line)).toMatchObject({ status: 1, error: expect.stringContaining(why) }))
+})
+
+describe('objects, mappings, pools, stacks, segments', () => {
+  it('objects by their names, whose bytes can be seen', () => {
+    const session = open()
+    expect(done(session, 'kmem_cache_create box 100 flags=POISON|SLAB_RED_ZONE align=64')).toMatch(
+      /^\$1 = cache box: objects of 100 bytes, \d+ with all/,
+    )
+    expect(done(session, 'kmem_cache_alloc box GFP_KERNEL')).toMatch(/^\$2 = 0xffff8880[0-9a-f]{8} in frame \d+\n$/)
+    done(session, 'memset $2+4 0x41 4')
+    expect(done(session, 'dump $2 9')).toMatch(/: 6b 6b 6b 6b 41 41 41 41 6b +kkkkAAAAk\n$/)
+    expect(done(session, 'kmem_cache_alloc_bulk $1 2 GFP_ATOMIC')).toMatch(/^\$3 = 0x.*\n\$4 = 0x.*\n$/)
+    expect(done(session, 'kmem_cache_free box $2 $3 $4; kmem_cache_shrink box')).toBe('no slab is left\n')
+    expect(session.run('kmem_cache_free box $2')).toMatchObject({
+      status: 1,
+      error: 'kmem_cache_free: the kernel complains',
+    })
+    expect(session.run('kmem_cache_free bux $2').error).toContain('no cache "bux"; did you mean box?')
+    expect(done(session, 'kmem_cache_destroy $1; check')).toBe('all laws hold\n')
+    expect(
+      done(session, 'kzalloc 60 GFP_KERNEL cpu=1; krealloc $5 200 GFP_KERNEL; ksize $6; kcalloc 3 4 GFP_KERNEL'),
+    ).toMatch(/\n256\n\$7 = /)
+    done(session, 'kfree $6; kfree $7; kfree NULL')
+    expect(session.run('kfree 0xffffc90000000000').error).toContain('is not in the direct map')
+    expect(session.run('kfree $1').error).toBe('$1 is a cache, which has no address')
+    expect(session.run('kmalloc 3 GFP_LOST').status).toBe(2)
+    expect(session.run('kmem_cache_create x 8 flags=NONE').status).toBe(2)
+  })
+
+  it('a cache that joins another is found by its own name', () => {
+    const session = openShell(booted.fork())
+    expect(done(session, 'kmem_cache_create mine 200; kmem_cache_create yours 200')).toContain(', which joined mine: ')
+    expect(done(session, 'kmem_cache_alloc yours GFP_KERNEL; kmem_cache_free mine $3')).toContain('$3 = 0x')
+  })
+
+  it('mappings', () => {
+    const session = open()
+    expect(done(session, 'vmalloc 10000; vmalloc_to_page $1; vfree $1; vzalloc 1')).toMatch(
+      /^\$1 = 0xffffc9000{8}\npfn \d+ .*\n\$2 = 0xffffc90000004000\n$/,
+    )
+    done(session, 'alloc_pages GFP_KERNEL 2; vmap $3; vm_map_ram $3; vunmap $4; vm_unmap_ram $5; vm_unmap_aliases')
+    expect(session.run('vunmap $4')).toMatchObject({ status: 1, error: 'vunmap: the kernel complains' })
+    expect(session.run('vmalloc_to_page $4').error).toContain('nothing is mapped at 0xffffc9')
+    expect(done(session, 'kmap $3; kunmap $3; kmap_local_page $3; kunmap_local $7; kmap_atomic $3')).toContain(
+      '$8 = 0xffff',
+    )
+    expect(session.run('kmalloc 8 GFP_KERNEL')).toMatchObject({ status: 1, text: expect.stringMatching(/\n\$9 = 0x/) })
+    expect(done(session, 'kunmap_atomic $8; kmap_flush_unused; kfree $9; check')).toBe('all laws hold\n')
+    expect(session.run('vm_map_ram $1').error).toContain('$1 is no block of pages')
+    expect(session.run('vm_unmap_ram 0xffffc90000000000').error).toContain('how many pages?')
+  })
+
+  it('pools', () => {
+    const session = open()
+    done(session, 'kmem_cache_create box 100; mempool_create_slab_pool 2 box; mempool_create_page_pool 1 1')
+    expect(done(session, 'mempool_create_kmalloc_pool 3 50; mempool_alloc $4 GFP_NOIO')).toContain(
+      '3 of 3 elements in reserve',
+    )
+    expect(done(session, 'mempool_free $4 $5; mempool_resize $4 1')).toBe(
+      '3 of 3 elements in reserve\n1 of 1 elements in reserve\n',
+    )
+    expect(done(session, 'mempool_alloc $3 GFP_KERNEL')).toMatch(/^\$6 = pfn \d+ order 1; 1 of 1/)
+    done(session, 'mempool_free $3 $6; mempool_destroy $2; mempool_destroy $3; mempool_destroy $4; check')
+    expect(session.run('mempool_alloc $4 GFP_KERNEL').error).toContain('there is no memory pool')
+  })
+
+  it('stacks', () => {
+    const session = open()
+    done(session, 'kthread_create worker; schedule $1; call sys_read 200; irq_enter; stack')
+    expect(session.run('kmalloc 8 GFP_KERNEL').text).toContain('BUG: sleeping function called from invalid context')
+    expect(done(session, 'softirq_enter; softirq_exit; irq_exit; return; stack')).toContain('worker/1: frames ')
+    expect(done(session, 'kmalloc 8 GFP_KERNEL; preempt_disable; preempt_enable')).toContain('$3 = ')
+    expect(session.run('preempt_enable').status).toBe(1)
+    expect(done(session, 'local_irq_disable; local_irq_enable; schedule idle; kthread_stop $1; check')).toBe(
+      'all laws hold\n',
+    )
+  })
+
+  it('segments', () => {
+    const session = openShell(Machine.boot({ kernel: '6.1-i386', memory: '64M' }))
+    expect(done(session, 'gdt')).toContain('base 0x0 limit 0xffffffff dpl 3 code')
+    expect(done(session, 'modify_ldt entry_number=1 base_addr=0x10000 limit=0xfff useable=1; ldt')).toContain(
+      'selector 0xf\n',
+    )
+    expect(done(session, 'loadsegment fs 0xf; linear_address fs:0x10 write 4')).toBe('0x10010\n')
+    expect(session.run('linear_address fs:0x1000')).toMatchObject({ status: 1, error: 'linear_address: #GP(0x0)' })
+    expect(session.run('loadsegment gs 0x17').error).toBe('loadsegment: #GP(0x14)')
+    expect(session.run('modify_ldt entry_number=9999').error).toContain('invalid argument')
+    expect(session.run('modify_ldt foo').status).toBe(2)
+    expect(done(session, 'return_to_user 0x73 0x7b; enter_kernel; check')).toBe('all laws hold\n')
+    expect(open().run('gdt').error).toContain('does not use segments')
+  })
 })

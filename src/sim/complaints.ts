@@ -1,0 +1,15 @@
+// Which lines of a kernel's log say that it was used wrongly, or is damaged. What cannot be served for want of memory or
+// addresses is no complaint: the caller gets NULL, and the report of it is for information.
+
+const COMPLAINT = [
+  /^BUG\b|^kernel BUG at |^Kernel panic - |^Unable to handle |^INFO: /,
+  /^WARNING: (at |CPU: \d+ PID: \d+ at \S+ \S+: )|^------------\[ cut here \]------------$/,
+  /^slab error in |^Slab corruption|^slab: |^SLUB:? .* counted but counter/,
+  /^Unexpected gfp: |^low stack detected|^Single bit error|^initcall .* returned with /,
+  /^kmem_cache_create_usercopy\(.*\) failed with error -22$/,
+]
+
+/** Whether a line begins a complaint. */
+export function isComplaint(line: string): boolean {
+  return COMPLAINT.some(pattern => pattern.test(line))
+}
