@@ -1,7 +1,7 @@
 // Where kmalloc's memory comes from: never less than asked, from the smallest cache that fits.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { kernels, with_config } from '../../src/kernels/index.ts'
+import { kernels, with_config, with_slab } from '../../src/kernels/index.ts'
 import { __GFP_RECLAIMABLE, GFP_ATOMIC, GFP_DMA, GFP_KERNEL, GFP_KERNEL_ACCOUNT } from '../../src/mm/gfp.ts'
 import {
   KMALLOC_MAX_SIZE,
@@ -16,9 +16,8 @@ import {
 } from '../../src/mm/kmalloc_caches.ts'
 
 const slub = kernels['6.1-x86_64']!
-const NO_SLUB = { SLUB_DEBUG: false, SLUB_CPU_PARTIAL: false }
-const slab = with_config(slub, NO_SLUB, { slab: 'SLAB', name: 'slab' })
-const slob = with_config(slub, NO_SLUB, { slab: 'SLOB', name: 'slob' })
+const slab = with_slab(slub, 'SLAB')
+const slob = with_slab(slub, 'SLOB')
 
 describe.each([slub, slab, slob])('$name', kernel => {
   it('never less than asked, and more only to the next size', () => {

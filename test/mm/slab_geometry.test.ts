@@ -1,7 +1,7 @@
 // Caches of the three allocators: laws that hold for every request, and the cases that lectures draw.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { kernels, with_config } from '../../src/kernels/index.ts'
+import { kernels, with_config, with_slab } from '../../src/kernels/index.ts'
 import type { Kernel } from '../../src/mm/kernel.ts'
 import { type Cache, cache_geometry, create_cache, release_cache } from '../../src/mm/slab_caches.ts'
 import {
@@ -27,11 +27,10 @@ import { slob_geometry } from '../../src/mm/slob_geometry.ts'
 import { type SlubGeometry, slub_geometry } from '../../src/mm/slub_geometry.ts'
 
 const slub = kernels['6.1-x86_64']!
-const NO_SLUB = { SLUB_DEBUG: false, SLUB_CPU_PARTIAL: false }
-const slab = with_config(slub, NO_SLUB, { slab: 'SLAB', name: 'slab' })
+const slab = with_slab(slub, 'SLAB')
 const slab_debug = with_config(slab, { DEBUG_SLAB: true }, { name: 'slab-debug' })
-const slab_32 = with_config(kernels['6.1-i386']!, NO_SLUB, { slab: 'SLAB', name: 'slab-32' })
-const slob = with_config(slub, NO_SLUB, { slab: 'SLOB', name: 'slob' })
+const slab_32 = with_slab(kernels['6.1-i386']!, 'SLAB')
+const slob = with_slab(slub, 'SLOB')
 const kasan = with_config(slub, { KASAN: true }, { name: 'kasan' })
 
 const setup = (kernel: Kernel, nr_cpus = 1, cmdline = ''): SlabSetup => slab_setup(kernel, { nr_cpus, cmdline })
