@@ -84,6 +84,8 @@ function should_dump_unreclaim_slab(sys: Sys): boolean {
 
 /** @kernel mm/slab_common.c:dump_unreclaimable_slab */
 function dump_unreclaimable_slab(sys: Sys): void {
+  // SLOB knows no caches.
+  if (sys.kernel.slab === 'SLOB') return
   sys.printk?.('Unreclaimable slab info:')
   sys.printk?.('Name                      Used          Total')
   for (const { name, used, total } of sys.seams.slab_info?.unreclaimable(sys) ?? [])

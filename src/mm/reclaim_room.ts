@@ -10,6 +10,7 @@ import { wait_for_read } from './page_io.ts'
 import { reclaim_clock_init } from './reclaim_clock.ts'
 import { reclaim_pages } from './reclaim_pages.ts'
 import { free_shmem_swap, shmem_swapin } from './shmem_swap.ts'
+import { unreclaimable_slabs } from './slab_unreclaimable.ts'
 import {
   deactivate_page,
   folio_add_lru,
@@ -27,6 +28,7 @@ export function attach_reclaim(sys: Sys): void {
   if (sys.lruvec.anon_cost.length === 0) return
   sys.reclaim = { wakeup_kswapd, wake_all_kswapds, node_reclaim, alloc_pages_reclaim }
   sys.seams = {
+    slab_info: { unreclaimable: unreclaimable_slabs },
     ...sys.seams,
     oom: oom_seam,
     lru: {
