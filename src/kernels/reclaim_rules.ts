@@ -13,6 +13,7 @@ export const reclaim_6_1: ReclaimRules = {
   vma_recency: false,
   traces_isolate_mode: true,
   oom_reaper_delay: 2_000_000,
+  mlocks_huge_mappings: true,
   swap_zeromap: false,
 }
 
@@ -36,5 +37,6 @@ export const reclaim_6_12: ReclaimRules = {
   vma_recency: true,
   traces_isolate_mode: false,
   oom_reaper_delay: 2_000_000,
+  mlocks_huge_mappings: false,
   swap_zeromap: true,
 }

@@ -21,13 +21,12 @@ import {
   defer_compaction,
 } from './compaction_suitable.ts'
 import { ALLOC_WMARK_MASK } from './gfp.ts'
-import { migrate_folio } from './migrate.ts'
+import { unmap_and_move } from './migrate.ts'
 import type { Sys } from './mmzone.ts'
 import { free_area_empty } from './page_alloc/buddy.ts'
 import { find_suitable_fallback } from './page_alloc/fallback.ts'
 import { release_free_frames } from './page_alloc/isolate_free.ts'
 import { drain_local_pages } from './page_alloc/pcp.ts'
-import { put_page } from './page_ref.ts'
 import { spend } from './reclaim_clock.ts'
 import { lru_add_drain, lru_putback } from './swap.ts'
 import { count_vm_events } from './vmstat.ts'
@@ -162,14 +161,12 @@ function move_pages(sys: Sys, cc: CompactControl): void {
   for (const from of pages) {
     const to = cc.freepages.pop()
     spend(sys, 2)
-    if (to === undefined || !migrate_folio(sys, from, to)) {
+    if (to === undefined || !unmap_and_move(sys, from, to)) {
       if (to !== undefined) cc.freepages.push(to)
       lru_putback(sys, from)
       continue
     }
     moved++
-    lru_putback(sys, to)
-    put_page(sys, from)
   }
   count_vm_events(sys, MOVED, moved)
   count_vm_events(sys, NOT_MOVED, pages.length - moved)

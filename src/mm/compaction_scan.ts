@@ -78,7 +78,7 @@ function isolate_migratepages_block(sys: Sys, cc: CompactControl, end: number): 
       continue
     }
     const bits = flags[pfn]!
-    if ((bits & PG.lru) === 0 || (bits & (PG.head | PG.tail | PG.unevictable)) !== 0) continue
+    if ((bits & PG.lru) === 0 || (bits & (PG.head | PG.tail)) !== 0) continue
     if (mapping[pfn]! < 0 && (bits & PG.owner_priv_1) === 0 && _refcount[pfn]! > _mapcount[pfn]!) continue
     if (cc.async && (bits & PG.writeback) !== 0) continue
     if (folio_isolate_lru(sys, pfn)) cc.migratepages.push(pfn)

@@ -15,6 +15,9 @@ import {
   VM_FAULT_ERROR,
   VM_FAULT_OOM,
   VM_FAULT_RETRY,
+  VM_IO,
+  VM_LOCKONFAULT,
+  VM_PFNMAP,
   VM_READ,
   VM_SHARED,
   VM_WRITE,
@@ -62,7 +65,8 @@ export function populate(sys: Sys, mm: number, page: number, end: number): numbe
     const write = (flags & (VM_WRITE | VM_SHARED)) === VM_WRITE
     const last = Math.min(end, sys.vma.end[vma]!)
     at = Math.max(at, sys.vma.start[vma]!)
-    if ((flags & (VM_READ | VM_WRITE | VM_EXEC)) === 0) {
+    // Areas that lock what is touched wait for the touch.
+    if ((flags & (VM_READ | VM_WRITE | VM_EXEC)) === 0 || (flags & (VM_LOCKONFAULT | VM_IO | VM_PFNMAP)) !== 0) {
       at = last
       continue
     }

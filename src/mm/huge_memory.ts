@@ -14,7 +14,7 @@ import { massaged_hi, pte_modify, pte_pfn, set_pte } from './pte.ts'
 import { compound_mapcount, page_remove_rmap } from './rmap.ts'
 import { pmd_none, pmd_trans_huge, pte_alloc_one, pte_free, pte_offset } from './user_pgtable.ts'
 import { MM_ANONPAGES, MM_SHMEMPAGES, VM_WRITE } from './vm_flags.ts'
-import { folio_mark_accessed } from './vm_lru.ts'
+import { folio_mark_accessed, munlock_vma_folio } from './vm_lru.ts'
 import { node_item, vm_event } from './vmstat_item.ts'
 import { huge_zero_pfn, mm_get_huge_zero_page, zero_page } from './zero_page.ts'
 
@@ -61,7 +61,7 @@ export function zap_huge_pmd(sys: Sys, vma: number, pmd: number): void {
   }
   const pages = 2 ** sys.kernel.huge_order
   const anon = PageAnon(sys, pfn)
-  page_remove_rmap(sys, pfn, true)
+  page_remove_rmap(sys, pfn, vma, true)
   if (!anon) {
     if ((lo & pgtable.DIRTY) !== 0) folio_mark_dirty(sys, pfn)
     if ((lo & pgtable.ACCESSED) !== 0) folio_mark_accessed(sys, pfn)
@@ -80,7 +80,11 @@ export function split_huge_pmd(sys: Sys, vma: number, pmd: number, page: number)
   const pfn = pmd_pfn(sys, pmd)
   if (pfn === huge_zero_pfn(sys)) split_huge_zero(sys, vma, pmd, first)
   else if (!PageAnon(sys, pfn)) zap_huge_pmd(sys, vma, pmd)
-  else split_anon(sys, pmd, first, pfn)
+  else {
+    split_anon(sys, pmd, first, pfn)
+    // Its mapping as a whole is gone; locked again are pages when reclaim meets them.
+    munlock_vma_folio(sys, pfn, vma, true)
+  }
 }
 
 /** The table that was kept for the entry takes its place. */

@@ -90,7 +90,7 @@ function gather(sys: Sys, mm: number, vma: number, pmd: number, first: number, p
     else {
       const old = pte_pfn(sys, at)
       copy_user_highpage(sys, pfn + i, old)
-      page_remove_rmap(sys, old)
+      page_remove_rmap(sys, old, vma)
       put_page(sys, old)
       moved++
     }

@@ -19,6 +19,7 @@ import {
 import { should_run_aging, try_to_inc_max_seq } from './lru_gen_aging.ts'
 import { get_tier_idx, get_type_to_scan } from './lru_gen_refault.ts'
 import { try_to_inc_min_seq } from './lru_gen_seq.ts'
+import { cull_from_generation } from './mlock_folio.ts'
 import { PG } from './mm_types.ts'
 import { managed_zone, page_zone, type Sys, WMARK_HIGH, WMARK_LOW } from './mmzone.ts'
 import { wmark_pages, zone_watermark_ok } from './page_alloc/watermark.ts'
@@ -60,6 +61,10 @@ function sort_folio(sys: Sys, pfn: number, node: number, type: number, tier_idx:
   const { link } = sys.link
   const flags = sys.page.flags[pfn]!
   const zone_type = sys.zone_idx[page_zone(sys, pfn)]!
+  if ((flags & MLOCKED) !== 0) {
+    cull_from_generation(sys, pfn)
+    return true
+  }
   const gen = folio_lru_gen(sys, pfn)
   if (gen !== lru_gen_from_seq(sys.lru_gen.min_seq[2 * node + type]!)) {
     // A walk over page tables has promoted it.

@@ -111,7 +111,7 @@ function do_set_pte(sys: Sys, vma: number, at: number, pfn: number, page: number
     lru_cache_add_inactive_or_unevictable(sys, pfn, vma)
   } else {
     add_mm_counter_fast(sys, mm, mm_counter_file(sys, pfn), 1)
-    page_add_file_rmap(sys, pfn)
+    page_add_file_rmap(sys, pfn, vma)
   }
   set_pte(sys, at, pfn, low, massaged_hi(sys, prot.hi))
 }

@@ -104,7 +104,7 @@ function wp_page_copy(
     return 0
   }
   count_copy(sys, vma, old)
-  page_remove_rmap(sys, old)
+  page_remove_rmap(sys, old, vma)
   free_swap_cache(sys, old)
   put_page(sys, old)
   put_page(sys, old)

@@ -77,7 +77,7 @@ function zap_present(sys: Sys, vma: number, at: number): void {
   }
   const member = anon ? 1 : mm_counter_file(sys, compound_head(sys, pfn))
   rss[member] = rss[member]! - 1
-  page_remove_rmap(sys, pfn)
+  page_remove_rmap(sys, pfn, vma)
   free_swap_cache(sys, compound_head(sys, pfn))
   put_page(sys, pfn)
 }

@@ -1,7 +1,7 @@
 // Moving a process's pages from nodes to others, as migrate_pages(2) asks for. Laws: a page that is mapped elsewhere, too,
 // stays; what cannot be moved stays as it was and is counted; memory is taken from the wanted node alone.
 import { __GFP_THISNODE, GFP_HIGHUSER_MOVABLE } from './gfp.ts'
-import { migrate_folio } from './migrate.ts'
+import { unmap_and_move } from './migrate.ts'
 import { PG } from './mm_types.ts'
 import type { Sys } from './mmzone.ts'
 import { alloc_pages_node } from './page_alloc/alloc_pages.ts'
@@ -71,14 +71,10 @@ function queue_pages(sys: Sys, pgd: number, from: number, to: number, node: numb
   }
 }
 
-/** @kernel mm/migrate.c:unmap_and_move */
+/** @kernel mm/mempolicy.c:migrate_to_node */
 function migrate_one(sys: Sys, from: number, dest: number): boolean {
   const to = alloc_pages_node(sys, dest, GFP_HIGHUSER_MOVABLE | __GFP_THISNODE, 0)
-  if (to >= 0 && migrate_folio(sys, from, to)) {
-    lru_putback(sys, to)
-    put_page(sys, from)
-    return true
-  }
+  if (to >= 0 && unmap_and_move(sys, from, to)) return true
   if (to >= 0) put_page(sys, to)
   lru_putback(sys, from)
   return false

@@ -1,11 +1,12 @@
 // Memory that must stay: areas are marked, their pages are brought in and taken off the lists that reclaim looks through.
 import { populate } from './gup.ts'
+import { pmd_pfn } from './huge_memory.ts'
 import { count_range, mlock_allowed } from './mmap.ts'
 import type { Sys } from './mmzone.ts'
 import { isolate } from './mprotect.ts'
-import { compound_head } from './page_ref.ts'
+import { compound_head, compound_order, PageCompound } from './page_ref.ts'
 import { pte_pfn, pte_present } from './pte.ts'
-import { pmd_none, pmd_offset, pmd_trans_huge, pte_offset } from './user_pgtable.ts'
+import { pmd_none, pmd_offset, pmd_order, pmd_trans_huge, pte_offset } from './user_pgtable.ts'
 import {
   EAGAIN,
   EINVAL,
@@ -21,6 +22,7 @@ import {
 } from './vm_flags.ts'
 import { lru_add_drain } from './vm_lru.ts'
 import { find_vma_intersection } from './vma.ts'
+import { huge_zero_pfn } from './zero_page.ts'
 
 /** Locks [page, page + pages): 0, or a negated errno. @kernel mm/mlock.c:do_mlock */
 export function do_mlock(sys: Sys, mm: number, page: number, pages: number, flags = 0): number {
@@ -74,27 +76,64 @@ function mlock_fixup(sys: Sys, mm: number, vma: number, start: number, end: numb
   const was = (old & VM_LOCKED) !== 0
   const is = (flags & VM_LOCKED) !== 0
   sys.mm.locked_vm[mm]! += (Number(is) - Number(was)) * (end - start)
-  if (was !== is) mlock_vma_pages(sys, mm, start, end, is)
+  if (was !== is) mlock_vma_pages(sys, area, start, end, is)
   return 0
 }
 
 /** Moves the pages that are there already. @kernel mm/mlock.c:mlock_vma_pages_range */
-function mlock_vma_pages(sys: Sys, mm: number, start: number, end: number, lock: boolean): void {
+function mlock_vma_pages(sys: Sys, vma: number, start: number, end: number, lock: boolean): void {
   lru_add_drain(sys)
-  const pgd = sys.mm.pgd[mm]! - 1
-  const { lru } = sys.seams
-  for (let page = start; page < end; page++) {
-    const pmd = pmd_offset(sys, pgd, page)
-    if (pmd === -1 || pmd_none(sys, pmd)) continue
-    const huge = pmd_trans_huge(sys, pmd)
-    const at = huge ? pmd : pte_offset(sys, pmd, page)
-    if (!pte_present(sys, at) || (sys.physmem_words[at]! & sys.kernel.pgtable.SPECIAL) !== 0) continue
-    const head = compound_head(sys, pte_pfn(sys, at))
-    if (huge && page % 2 ** sys.kernel.huge_order !== 0) continue
-    if (lock) lru?.mlock_page?.(sys, head)
-    else lru?.munlock_page?.(sys, head)
+  const pgd = sys.mm.pgd[sys.vma.mm[vma]!]! - 1
+  const pages = 2 ** pmd_order(sys)
+  for (let at = start; at < end; ) {
+    const next = Math.min(Math.floor(at / pages + 1) * pages, end)
+    const pmd = pmd_offset(sys, pgd, at)
+    if (pmd !== -1 && !pmd_none(sys, pmd)) {
+      // The area's borders have split what lies across them.
+      if (!pmd_trans_huge(sys, pmd)) mlock_pte_range(sys, pmd, at, next, lock)
+      else if (pmd_pfn(sys, pmd) !== huge_zero_pfn(sys)) lock_folio(sys, pmd_pfn(sys, pmd), lock)
+    }
+    at = next
   }
   lru_add_drain(sys)
+}
+
+function lock_folio(sys: Sys, head: number, lock: boolean): void {
+  const { lru } = sys.seams
+  if (lock) lru?.mlock_folio?.(sys, head)
+  else lru?.munlock_folio?.(sys, head)
+}
+
+/** @kernel mm/mlock.c:mlock_pte_range */
+function mlock_pte_range(sys: Sys, pmd: number, page: number, end: number, lock: boolean): void {
+  const parts = !sys.kernel.reclaim.mlocks_huge_mappings
+  for (let at = page; at < end; at++) {
+    const pte = pte_offset(sys, pmd, at)
+    if (!pte_present(sys, pte) || (sys.physmem_words[pte]! & sys.kernel.pgtable.SPECIAL) !== 0) continue
+    const pfn = pte_pfn(sys, pte)
+    if (!PageCompound(sys, pfn)) {
+      lock_folio(sys, pfn, lock)
+      continue
+    }
+    if (!parts) continue
+    const run = run_of_block(sys, pmd, at, end, pfn)
+    // Locked only where the range maps all of it; unlocked in any case.
+    const whole = run === 2 ** compound_order(sys, compound_head(sys, pfn))
+    if (!lock || whole) lock_folio(sys, compound_head(sys, pfn), lock)
+    at += run - 1
+  }
+}
+
+/** Entries from `page` on that map frames of one block in a row. @kernel mm/mlock.c:folio_mlock_step */
+function run_of_block(sys: Sys, pmd: number, page: number, end: number, pfn: number): number {
+  const head = compound_head(sys, pfn)
+  const most = Math.min(end - page, head + 2 ** compound_order(sys, head) - pfn)
+  let run = 1
+  while (run < most && pte_present(sys, pte_offset(sys, pmd, page + run))) {
+    if (pte_pfn(sys, pte_offset(sys, pmd, page + run)) !== pfn + run) break
+    run++
+  }
+  return run
 }
 
 /** Locks everything that is mapped, or will be: 0, or a negated errno. @kernel mm/mlock.c:mlockall */

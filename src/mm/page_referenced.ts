@@ -2,8 +2,10 @@
 import { lru_gen_enabled } from './lru_gen.ts'
 import { lru_gen_look_around } from './lru_gen_look_around.ts'
 import type { Sys } from './mmzone.ts'
+import { PageCompound } from './page_ref.ts'
 import { folio_referenced, rmap_walk, WALK_ON, WALK_STOP } from './rmap_walk.ts'
 import { VM_LOCKED, VM_RAND_READ, VM_SEQ_READ } from './vm_flags.ts'
+import { mlock_vma_folio } from './vm_lru.ts'
 
 const areas = new Int32Array(1)
 let count = 0
@@ -29,7 +31,8 @@ function look(sys: Sys, pfn: number, vma: number, page: number, at: number, huge
   const { ACCESSED } = sys.kernel.pgtable
   // Areas read in order or at random have no recency.
   if (sys.kernel.reclaim.vma_recency && (vm_flags & (VM_SEQ_READ | VM_RAND_READ)) !== 0) return WALK_ON
-  if ((vm_flags & VM_LOCKED) !== 0) {
+  if ((vm_flags & VM_LOCKED) !== 0 && (huge || !PageCompound(sys, pfn))) {
+    mlock_vma_folio(sys, pfn, vma, huge)
     areas[0] = areas[0]! | VM_LOCKED
     count++
     return WALK_STOP

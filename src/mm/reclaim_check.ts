@@ -3,6 +3,7 @@
 import { list_entries, list_fault } from '../image/list.ts'
 import { folio_lru_gen, lru_gen_head } from './lru_gen.ts'
 import { folio_lru_list, lru_head } from './lruvec.ts'
+import { mlock_check } from './mlock_check.ts'
 import { PG, PG_swapcache } from './mm_types.ts'
 import { page_zone, type Sys } from './mmzone.ts'
 import { LRU_UNEVICTABLE, MAX_NR_GENS, NR_LRU_LISTS } from './reclaim_tables.ts'
@@ -21,6 +22,7 @@ export function reclaim_check(sys: Sys, broken: string[]): void {
   }
   flags_check(sys, listed, sizes, broken)
   sizes_check(sys, sizes, broken)
+  mlock_check(sys, broken)
   swap_check(sys, broken)
   oom_reaper_check(sys, broken)
 }

@@ -2,6 +2,7 @@
 
 import { wakeup_kswapd } from './kswapd.ts'
 import { lru_gen_init } from './lru_gen_state.ts'
+import { mlock_drain_local, mlock_folio, mlock_new_folio, munlock_folio } from './mlock_folio.ts'
 import type { Sys } from './mmzone.ts'
 import { node_reclaim } from './node_reclaim.ts'
 import { oom_seam } from './oom_kill.ts'
@@ -39,6 +40,10 @@ export function attach_reclaim(sys: Sys): void {
       folio_mark_lazyfree,
       deactivate_page,
       reclaim_pages,
+      mlock_folio,
+      mlock_new_folio,
+      munlock_folio,
+      mlock_drain_local,
       workingset_refault,
       wait_for_io: wait_for_read,
     },

@@ -21,6 +21,9 @@ export interface ReclaimRules {
   readonly traces_isolate_mode: boolean
   /** Microseconds that an OOM victim has to end by itself before its memory is taken. */
   readonly oom_reaper_delay: number
+  /** A huge page is locked and unlocked with its mappings as a whole; else any unmapping of a part unlocks it, and only its
+   * first mapping and mlock itself lock it. */
+  readonly mlocks_huge_mappings: boolean
   /** Pages that hold only zeros are not written to swap. */
   readonly swap_zeromap: boolean
 }

@@ -25,7 +25,9 @@ export const BATCH_DEACTIVATE_FILE = 2
 export const BATCH_DEACTIVATE = 3
 export const BATCH_LAZYFREE = 4
 export const BATCH_ACTIVATE = 5
-export const NR_BATCHES = 6
+/** Pages to lock in memory or to unlock; a batch apart from the others. @kernel mm/mlock.c:struct mlock_fbatch */
+export const BATCH_MLOCK = 6
+export const NR_BATCHES = 7
 
 /** One row a node. @kernel include/linux/mmzone.h:struct lruvec */
 export const LRUVEC = {
@@ -45,6 +47,7 @@ export const LRU_ZONE_SIZE = {
 export const LRU_BATCH = {
   nr: i32('pages that wait'),
   pfn: i32('frames; each holds a reference', MAX_BATCH),
+  tag: u8('in the batch of mlock: 0 = unlock, 1 = lock, 2 = lock, and it is on no list yet', MAX_BATCH),
 } as const
 
 /** One row a node, where the kernel has the multi-generational LRU. @kernel include/linux/mmzone.h:struct lru_gen_struct */

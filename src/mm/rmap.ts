@@ -5,6 +5,8 @@ import { deferred_split_huge_page } from './deferred_split.ts'
 import { PG, PG_anon_exclusive, PG_double_map } from './mm_types.ts'
 import type { Sys } from './mmzone.ts'
 import { compound_head, compound_order, mod_node_page_state, PageAnon, PageCompound } from './page_ref.ts'
+import { VM_LOCKED } from './vm_flags.ts'
+import { mlock_vma_folio, munlock_vma_folio } from './vm_lru.ts'
 import { linear_page_index } from './vma.ts'
 import { NODE_STAT_ITEMS, node_item } from './vmstat_item.ts'
 
@@ -15,6 +17,7 @@ const NR_SHMEM_PMDMAPPED: number = node_item('nr_shmem_pmdmapped')
 const ITEMS: number = NODE_STAT_ITEMS.length
 const NEW_ANON: number = PG.swapbacked | PG_anon_exclusive
 const EXCLUSIVE: number = PG_anon_exclusive
+const LOCKED: number = VM_LOCKED
 
 /** Entries that map a huge page as a whole. @kernel include/linux/mm.h:compound_mapcount */
 export function compound_mapcount(sys: Sys, pfn: number): number {
@@ -75,10 +78,16 @@ export function page_add_anon_rmap(sys: Sys, pfn: number, vma: number, page: num
     }
   }
   if (exclusive) flags[pfn] = flags[pfn]! | EXCLUSIVE
+  mlock_vma_folio(sys, pfn, vma, false)
 }
 
 /** One entry more for a page of a file. @kernel mm/rmap.c:page_add_file_rmap */
-export function page_add_file_rmap(sys: Sys, pfn: number, compound = false): void {
+export function page_add_file_rmap(sys: Sys, pfn: number, vma: number, compound = false): void {
+  add_file_rmap(sys, pfn, compound)
+  mlock_vma_folio(sys, pfn, vma, compound)
+}
+
+function add_file_rmap(sys: Sys, pfn: number, compound: boolean): void {
   if (compound) {
     const head = compound_head(sys, pfn)
     sys.page.private[head + 1]! += 1
@@ -93,7 +102,12 @@ export function page_add_file_rmap(sys: Sys, pfn: number, compound = false): voi
 }
 
 /** One entry less. @kernel mm/rmap.c:page_remove_rmap */
-export function page_remove_rmap(sys: Sys, pfn: number, compound = false): void {
+export function page_remove_rmap(sys: Sys, pfn: number, vma: number, compound = false): void {
+  remove_rmap(sys, pfn, compound)
+  if ((sys.vma.flags[vma]! & LOCKED) !== 0) munlock_vma_folio(sys, pfn, vma, compound)
+}
+
+function remove_rmap(sys: Sys, pfn: number, compound: boolean): void {
   if (compound) {
     remove_compound(sys, compound_head(sys, pfn))
     return

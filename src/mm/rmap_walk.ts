@@ -19,6 +19,7 @@ import {
 } from './swapops.ts'
 import { pmd_none, pmd_offset, pmd_trans_huge, pte_offset } from './user_pgtable.ts'
 import { MM_ANONPAGES, MM_SWAPENTS, VM_LOCKED, VM_SEQ_READ, VM_SHARED } from './vm_flags.ts'
+import { mlock_vma_folio, munlock_vma_folio } from './vm_lru.ts'
 import { node_item } from './vmstat_item.ts'
 
 const NR_ANON_MAPPED: number = node_item('nr_anon_pages')
@@ -82,10 +83,11 @@ export function folio_referenced(sys: Sys, pfn: number, flags: Int32Array): numb
 let referenced = 0
 let seen = 0
 
-function referenced_one(sys: Sys, pfn: number, vma: number, _page: number, at: number): number {
+function referenced_one(sys: Sys, pfn: number, vma: number, _page: number, at: number, huge: boolean): number {
   const vm_flags = sys.vma.flags[vma]!
-  if ((vm_flags & VM_LOCKED) !== 0) {
-    sys.seams.lru?.mlock_page?.(sys, compound_head(sys, pfn))
+  if ((vm_flags & VM_LOCKED) !== 0 && (huge || !PageCompound(sys, pfn))) {
+    // Nobody took it off the list when it was locked.
+    mlock_vma_folio(sys, pfn, vma, huge)
     seen |= VM_LOCKED
     referenced++
     return WALK_STOP
@@ -144,7 +146,7 @@ function split_one(sys: Sys, _pfn: number, vma: number, page: number, at: number
 function unmap_one(sys: Sys, pfn: number, vma: number, _page: number, at: number): number {
   const { page } = sys
   if (!locked_too && (sys.vma.flags[vma]! & VM_LOCKED) !== 0) {
-    sys.seams.lru?.mlock_page?.(sys, compound_head(sys, pfn))
+    mlock_vma_folio(sys, pfn, vma, false)
     return WALK_STOP
   }
   const { DIRTY, entry_bytes } = sys.kernel.pgtable
@@ -165,7 +167,8 @@ function unmap_one(sys: Sys, pfn: number, vma: number, _page: number, at: number
     add_mm_counter(sys, mm, MM_ANONPAGES, -1)
     if ((page.flags[head]! & PG.swapbacked) !== 0) add_mm_counter(sys, mm, MM_SWAPENTS, 1)
   } else add_mm_counter(sys, mm, mm_counter_file(sys, head), -1)
-  page_remove_rmap(sys, pfn)
+  page_remove_rmap(sys, pfn, vma)
+  if ((sys.vma.flags[vma]! & VM_LOCKED) !== 0) sys.seams.lru?.mlock_drain_local?.(sys)
   put_page(sys, pfn)
   return WALK_ON
 }
@@ -213,10 +216,12 @@ function mkclean_one(sys: Sys, _pfn: number, vma: number, _page: number, at: num
   return WALK_ON
 }
 
-/** Gives all mappings of a page to another frame, with the owner, the index and what belongs to them.
+/** Gives all mappings of a page to another frame, with the owner, the index and what belongs to them. An area that locks the
+ * page does not lock the old frame any more; returns how many do.
  * @kernel mm/migrate.c:remove_migration_ptes @differs no entry in between says "on its way": nobody could meet it */
-export function move_mappings(sys: Sys, from: number, to: number): void {
+export function move_mappings(sys: Sys, from: number, to: number): number {
   target = to
+  locked = 0
   rmap_walk(sys, from, move_one)
   const { _mapcount, _refcount, flags } = sys.page
   _mapcount[to] = _mapcount[from]!
@@ -230,11 +235,18 @@ export function move_mappings(sys: Sys, from: number, to: number): void {
     mod_node_page_state(sys, to, item, 1)
   }
   _mapcount[from] = 0
+  if (locked > 0) sys.seams.lru?.mlock_drain_local?.(sys)
+  return locked
 }
 
 let target = 0
+let locked = 0
 
-function move_one(sys: Sys, _pfn: number, _vma: number, _page: number, at: number): number {
+function move_one(sys: Sys, pfn: number, vma: number, _page: number, at: number): number {
+  if ((sys.vma.flags[vma]! & VM_LOCKED) !== 0) {
+    munlock_vma_folio(sys, pfn, vma, false)
+    locked++
+  }
   const hi = sys.kernel.pgtable.entry_bytes === 8 ? sys.physmem_words[at + 1]! & 0x80000000 : 0
   set_pte(sys, at, target, sys.physmem_words[at]! & 0xfff, hi)
   return WALK_ON

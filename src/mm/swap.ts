@@ -4,6 +4,7 @@
 import { lru_gen_enabled, lru_gen_in_fault } from './lru_gen.ts'
 import { folio_inc_refs } from './lru_gen_access.ts'
 import { lruvec_add_folio, lruvec_add_folio_tail, lruvec_del_folio } from './lruvec.ts'
+import { clear_mlocked, folio_evictable, mlock_drain_local, set_mlock_count } from './mlock_folio.ts'
 import { PG } from './mm_types.ts'
 import { page_zone, type Sys } from './mmzone.ts'
 import { put_page } from './page_ref.ts'
@@ -13,6 +14,7 @@ import {
   BATCH_DEACTIVATE,
   BATCH_DEACTIVATE_FILE,
   BATCH_LAZYFREE,
+  BATCH_MLOCK,
   BATCH_ROTATE,
   MAX_BATCH,
   NR_BATCHES,
@@ -76,11 +78,13 @@ function move_one(sys: Sys, batch: number, pfn: number): void {
 function lru_add_fn(sys: Sys, pfn: number): void {
   const { flags } = sys.page
   const was_unevictable = (flags[pfn]! & UNEVICTABLE) !== 0
-  if ((flags[pfn]! & MLOCKED) === 0) {
+  if (folio_evictable(sys, pfn)) {
     flags[pfn] = flags[pfn]! & ~UNEVICTABLE
     if (was_unevictable) count_vm_events(sys, RESCUED, 1)
   } else {
     flags[pfn] = (flags[pfn]! & ~ACTIVE) | UNEVICTABLE
+    // Whether a batch that waits has counted it nobody knows here: rather too few.
+    set_mlock_count(sys, pfn, 0)
     if (!was_unevictable) count_vm_events(sys, CULLED, 1)
   }
   lruvec_add_folio(sys, pfn)
@@ -221,7 +225,8 @@ export function folio_mark_lazyfree(sys: Sys, pfn: number): void {
 export function lru_add_drain(sys: Sys): void {
   const { nr } = sys.lru_batch
   const first = sys.machine.this_cpu[0]! * NR_BATCHES
-  for (let batch = 0; batch < NR_BATCHES; batch++) if (nr[first + batch]! > 0) batch_move(sys, batch)
+  for (let batch = 0; batch < BATCH_MLOCK; batch++) if (nr[first + batch]! > 0) batch_move(sys, batch)
+  if (nr[first + BATCH_MLOCK]! > 0) mlock_drain_local(sys)
 }
 
 /** Empties every CPU's batches. @kernel mm/swap.c:lru_add_drain_all */
@@ -241,7 +246,7 @@ export function page_cache_release(sys: Sys, pfn: number): void {
     lruvec_del_folio(sys, pfn)
     flags[pfn] = flags[pfn]! & ~(LRU | ACTIVE | UNEVICTABLE)
   }
-  if ((flags[pfn]! & MLOCKED) !== 0) flags[pfn] = flags[pfn]! & ~MLOCKED
+  if ((flags[pfn]! & MLOCKED) !== 0) clear_mlocked(sys, pfn)
 }
 
 /** Puts an isolated page back through the batch, and drops its reference. @kernel mm/vmscan.c:folio_putback_lru */
@@ -263,6 +268,10 @@ export function folio_isolate_lru(sys: Sys, pfn: number): boolean {
 /** Puts a page back on its list at once. @kernel mm/vmscan.c:move_folios_to_lru @differs one page */
 export function lru_putback(sys: Sys, pfn: number): void {
   const { flags, _refcount } = sys.page
+  if ((flags[pfn]! & (UNEVICTABLE | MLOCKED)) !== 0) {
+    folio_putback_lru(sys, pfn)
+    return
+  }
   flags[pfn] = flags[pfn]! | LRU
   if (_refcount[pfn] === 1) {
     // All others have dropped it meanwhile.

@@ -22,12 +22,14 @@ export interface LruSeam {
   wait_for_io?(sys: Sys, pages: number): void
   /** @kernel mm/swap.c:deactivate_page */
   deactivate_page?(sys: Sys, pfn: number): void
-  /** A new page of an area that is locked in memory. @kernel mm/mlock.c:mlock_new_page */
-  mlock_new_page?(sys: Sys, pfn: number): void
+  /** A new page of an area that is locked in memory. @kernel mm/mlock.c:mlock_new_folio */
+  mlock_new_folio?(sys: Sys, pfn: number): void
   /** A page of an area that is locked in memory was mapped. @kernel mm/mlock.c:mlock_folio */
-  mlock_page?(sys: Sys, pfn: number): void
-  /** @kernel mm/mlock.c:munlock_page */
-  munlock_page?(sys: Sys, pfn: number): void
+  mlock_folio?(sys: Sys, pfn: number): void
+  /** @kernel mm/mlock.c:munlock_folio */
+  munlock_folio?(sys: Sys, pfn: number): void
+  /** Empties the running CPU's batch of pages to lock and unlock. @kernel mm/mlock.c:mlock_drain_local */
+  mlock_drain_local?(sys: Sys): void
   /** Writes pages out at once; returns how many were freed. @kernel mm/vmscan.c:reclaim_pages */
   reclaim_pages?(sys: Sys, pfns: readonly number[]): number
 }
