@@ -7,6 +7,8 @@ export const title = 'replacement policies'
 const QUESTIONS = [
   ['lru', 'LRU, 1 Mi frames, all hits: to the front', { most: 1.15 }],
   ['clock', 'CLOCK, 1 Mi frames, 1.2 Mi pages', { most: 1.15 }],
+  ['scattered-lru', 'LRU, 1 Mi frames, all hits, scattered', { most: 1.15 }],
+  ['scattered-clock', 'CLOCK, 1 Mi frames, 1.2 Mi pages, scattered', { most: 1.15 }],
   ['simulate-lru', 'identifiers to numbers, and LRU of 10 k', { least: 0.45 }],
   ['simulate-clock', 'identifiers to numbers, and CLOCK of 10 k', { least: 0.45 }],
 ]

@@ -1,12 +1,12 @@
 // Replacement policies in C: the same arrays, the same steps, the same accesses as the program in JavaScript.
-// `policies QUESTION` prints { "ns": per access, "sum" }; QUESTION is lru, clock, simulate-lru or simulate-clock.
+// `policies QUESTION` prints { "ns": per access, "sum" }; QUESTION is lru, clock, their scattered- or their simulate- form.
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { ACCESSES = 1 << 21, BATCHES = 6 };
+enum { ACCESSES = 1 << 21, BATCHES = 12 };
 
 static double cpu_seconds(void) {
   struct timespec t;
@@ -76,31 +76,29 @@ static void policy_reset(int pages) {
   slot = zeros(pages, 4), page_of = zeros(frames + 1, 4), links = zeros(2ul * (frames + 1), 4), bit = zeros(frames, 1);
   used = hand = 0;
 }
-static inline void list_del(int row) {
-  int next = links[2 * row], prev = links[2 * row + 1];
-  links[2 * next + 1] = prev, links[2 * prev] = next;
-}
-static inline void list_add(int row) {
-  int next = links[0];
-  links[2 * row] = next, links[2 * row + 1] = 0, links[2 * next + 1] = row, links[0] = row;
-}
+// Slots and links hold twice the row, which is where the row's own links are; the front of the list is in a variable.
 static int run_lru(const int32_t *pages, int count) {
-  int misses = 0;
+  int misses = 0, first = links[0];
   for (int i = 0; i < count; i++) {
-    int page = pages[i], row = slot[page];
-    if (row) list_del(row);
-    else {
+    int page = pages[i], at = slot[page];
+    if (at) {
+      if (at == first) continue;
+      int next = links[at], prev = links[at + 1];
+      links[next + 1] = prev, links[prev] = next;
+    } else {
       misses++;
-      if (used < frames) row = ++used;
+      if (used < frames) at = 2 * ++used;
       else {
-        row = links[1];
-        slot[page_of[row]] = 0;
-        list_del(row);
+        at = links[1];
+        slot[page_of[at >> 1]] = 0;
+        links[1] = links[at + 1], links[links[at + 1]] = 0;
+        if (at == first) first = 0;
       }
-      page_of[row] = page, slot[page] = row;
+      page_of[at >> 1] = page, slot[page] = at;
     }
-    list_add(row);
+    links[at] = first, links[at + 1] = 0, links[first + 1] = at, first = at;
   }
+  links[0] = first;
   return misses;
 }
 static int run_clock(const int32_t *pages, int count) {
@@ -128,7 +126,7 @@ static int run_clock(const int32_t *pages, int count) {
 
 int main(int argc, char **argv) {
   if (argc < 2) return 1;
-  int simulates = !strncmp(argv[1], "simulate", 8);
+  int simulates = !strncmp(argv[1], "simulate", 8), scattered = !strncmp(argv[1], "scattered", 9);
   int (*run)(const int32_t *, int) = strstr(argv[1], "lru") ? run_lru : run_clock;
   frames = simulates ? 10000 : 1 << 20;
   int pages = simulates ? 100000 : run == run_lru ? frames : 1200000;
@@ -140,7 +138,7 @@ int main(int argc, char **argv) {
     x ^= x >> 17;
     x ^= x << 5;
     double share = x / 4294967296.0;
-    int page = simulates ? (int)(share * share * share * pages) : i % pages;
+    int page = simulates ? (int)(share * share * share * pages) : scattered ? (int)(share * pages) : i % pages;
     accesses[i] = page;
     low[i] = (int32_t)((uint32_t)page * 0x9e3779b1u);
     high[i] = page ^ 0x5bd1e995;

@@ -1,14 +1,16 @@
 // `node programs/policies.mjs QUESTION` prints { ns, sum }: nanoseconds an access, and what tells that C did the same.
 import { Clock } from '../../dist/sim/policy/fifo.js'
+import { runAll } from '../../dist/sim/policy/index.js'
 import { Lru } from '../../dist/sim/policy/lru.js'
 import { PageNumbers } from '../../dist/trace/access/page_numbers.js'
 
 const question = process.argv[2]
 const simulates = question.startsWith('simulate')
 const FRAMES = simulates ? 10_000 : 1 << 20
-const PAGES = simulates ? 100_000 : question === 'lru' ? FRAMES : 1_200_000
+const scattered = question.startsWith('scattered')
+const PAGES = simulates ? 100_000 : question.endsWith('lru') ? FRAMES : 1_200_000
 const ACCESSES = 1 << 21
-const BATCHES = 6
+const BATCHES = 12
 
 let state = 0x2545f491
 const random = () => {
@@ -20,30 +22,29 @@ const random = () => {
 const accesses = new Int32Array(ACCESSES)
 for (let i = 0; i < ACCESSES; i++) {
   const share = random() / 2 ** 32
-  // List operations are measured, not the computer's cache: pages come in the order of their rows.
-  accesses[i] = simulates ? Math.floor(share * share * share * PAGES) : i % PAGES
+  // In the order of their rows: list operations are measured. Scattered: the computer's own cache misses are, too.
+  accesses[i] = Math.floor(simulates ? share * share * share * PAGES : scattered ? share * PAGES : i % PAGES)
 }
 const low = accesses.map(page => Math.imul(page, 0x9e3779b1))
 const high = accesses.map(page => page ^ 0x5bd1e995)
 
-const makes = { lru: Lru, clock: Clock }
+const Kind = question.endsWith('lru') ? Lru : Clock
 const numbers = new Int32Array(ACCESSES)
 
 let sum = 0
 let best = Number.POSITIVE_INFINITY
-let policy = new makes[question.replace('simulate-', '')](FRAMES)
+let policy = new Kind(FRAMES)
 policy.reserve(PAGES)
 if (!simulates) {
   // All pages are in memory before the first batch, as far as they fit.
-  policy.run(
+  runAll(
+    policy,
     Int32Array.from({ length: FRAMES }, (_, page) => page),
-    0,
-    FRAMES,
   )
 }
 for (let batch = 0; batch < BATCHES; batch++) {
   if (simulates) {
-    policy = new makes[question.replace('simulate-', '')](FRAMES)
+    policy = new Kind(FRAMES)
     policy.reserve(PAGES)
   }
   const start = process.cpuUsage()
@@ -51,8 +52,8 @@ for (let batch = 0; batch < BATCHES; batch++) {
   if (simulates) {
     const names = new PageNumbers()
     for (let i = 0; i < ACCESSES; i++) numbers[i] = names.of(low[i], high[i])
-    misses = policy.run(numbers, 0, ACCESSES)
-  } else misses = policy.run(accesses, 0, ACCESSES)
+    misses = runAll(policy, numbers)
+  } else misses = runAll(policy, accesses)
   const { user, system } = process.cpuUsage(start)
   best = Math.min(best, ((user + system) * 1000) / ACCESSES)
   sum = (Math.imul(sum, 31) + misses) >>> 0

@@ -1,6 +1,6 @@
 // Miss ratios of replacement policies on a trace of requests. A recording is a text with a table, a policy a row and a memory
 // size a column, and beside it the trace (libCacheSim's oracleGeneral) that the text names. A check is one ratio.
-import { createPolicy, type Future, nextUses, type PolicyKind, policies } from '../sim/policy/index.ts'
+import { createPolicy, type Future, nextUses, type PolicyKind, policies, runAll } from '../sim/policy/index.ts'
 import { type AccessTrace, accessReader } from '../trace/access/index.ts'
 import { type Tally, tally, type VerifyFile, type VerifyKind, type VerifyResult } from './types.ts'
 
@@ -69,5 +69,5 @@ function policyOf(title: string): PolicyKind | undefined {
 function missRatio(kind: PolicyKind, frames: number, { accesses, pages }: AccessTrace, future: Future): string {
   const policy = createPolicy(kind, frames, future)
   policy.reserve(pages)
-  return (policy.run(accesses, 0, accesses.length) / accesses.length).toFixed(4).replace(/^0/, '')
+  return (runAll(policy, accesses) / accesses.length).toFixed(4).replace(/^0/, '')
 }

@@ -9,7 +9,7 @@ import { S3Fifo } from './s3_fifo.ts'
 import { Slru } from './slru.ts'
 import { TwoQ } from './two_q.ts'
 
-export { type Future, MAX_FRAMES, NEVER, nextUses, type Policy, type PolicyKind } from './policy.ts'
+export { type Future, MAX_FRAMES, NEVER, nextUses, type Policy, type PolicyKind, runAll } from './policy.ts'
 
 /** The textbook's policies, simplest first. */
 export const policies: readonly PolicyKind[] = [

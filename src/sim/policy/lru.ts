@@ -1,100 +1,109 @@
 // LRU and SIEVE: frames on one list, the newest first. LRU moves a page to the front whenever it is used and takes the
 // last. SIEVE moves nothing: a hand goes from old to new and takes the first page that was not used since it passed.
 import { INIT_LIST_HEAD, list_add, list_del, list_entries } from '../../image/list.ts'
-import { PageColumn, type Policy } from './policy.ts'
+import { FramePolicy } from './policy.ts'
 
 /** Row of the list's head; frames are the rows from 1 up, so that 0 says "not in memory". */
 const HEAD = 0
 
-/** Least recently used. */
-export class Lru implements Policy {
-  /** Row of a page in memory. */
-  readonly #slot = new PageColumn()
-  readonly #page: Int32Array
-  readonly #link: Int32Array
-  #used = 0
+/** Places in `state`. */
+const USED = 0
+/** Row where SIEVE's hand stands; the head where it is to begin at the oldest. */
+const HAND = 1
+
+/** Pages on one list. */
+abstract class ListPolicy extends FramePolicy {
+  protected readonly link: Int32Array
 
   constructor(frames: number) {
-    this.#page = new Int32Array(frames + 1)
-    this.#link = new Int32Array(2 * (frames + 1))
-    INIT_LIST_HEAD(this.#link, HEAD)
+    super(frames + 1)
+    this.link = new Int32Array(2 * (frames + 1))
+    INIT_LIST_HEAD(this.link, HEAD)
   }
+}
 
-  reserve(pages: number): void {
-    this.#slot.reserve(pages)
-  }
-
+/** Least recently used. The steps of list_del and list_add, with the front of the list in a variable. A page's slot and
+ * the links hold twice the row, which is where the row's own links are. */
+export class Lru extends ListPolicy {
   run(pages: Int32Array, from: number, to: number): number {
-    const slot = this.#slot.values
-    const pageOf = this.#page
-    const link = this.#link
+    const { page: pageOf, link, state } = this
+    const slot = this.slot.values
     const frames = pageOf.length - 1
-    let [used, misses] = [this.#used, 0]
-    for (let i = from; i < to; i++) {
+    let used = state[USED]!
+    let first = link[0]!
+    let misses = 0
+    for (let i = from | 0; i < to; i = (i + 1) | 0) {
       const page = pages[i]!
-      let row = slot[page]!
-      if (row !== 0) list_del(link, row)
-      else {
-        misses++
-        if (used < frames) row = ++used
-        else {
-          row = link[1]!
-          slot[pageOf[row]!] = 0
-          list_del(link, row)
+      let at = slot[page]!
+      if (at !== 0) {
+        if (at === first) continue
+        const next = link[at]!
+        const prev = link[(at + 1) | 0]!
+        link[(next + 1) | 0] = prev
+        link[prev] = next
+      } else {
+        misses = (misses + 1) | 0
+        if (used < frames) {
+          used = (used + 1) | 0
+          at = used << 1
+        } else {
+          at = link[1]!
+          slot[pageOf[at >>> 1]!] = 0
+          const prev = link[(at + 1) | 0]!
+          link[1] = prev
+          link[prev] = HEAD
+          if (at === first) first = HEAD
         }
-        pageOf[row] = page
-        slot[page] = row
+        pageOf[at >>> 1] = page
+        slot[page] = at
       }
-      list_add(link, row, HEAD)
+      link[at] = first
+      link[(at + 1) | 0] = HEAD
+      link[(first + 1) | 0] = at
+      first = at
     }
-    this.#used = used
+    link[0] = first
+    state[USED] = used
     return misses
   }
 
   residents(): number[] {
-    return list_entries(this.#link, HEAD).map(row => this.#page[row]!)
+    const pages: number[] = []
+    for (let at = this.link[0]!; at !== HEAD; at = this.link[at]!) pages.push(this.page[at >>> 1]!)
+    return pages
   }
 }
 
 /** SIEVE, by Zhang and others, 2024. */
-export class Sieve implements Policy {
-  readonly #slot = new PageColumn()
-  readonly #page: Int32Array
-  readonly #link: Int32Array
+export class Sieve extends ListPolicy {
   /** 1 = used since the hand passed. */
   readonly #bit: Uint8Array
-  #used = 0
-  /** Row where the hand stands; the head where it is to begin at the oldest. */
-  #hand = HEAD
 
   constructor(frames: number) {
-    this.#page = new Int32Array(frames + 1)
-    this.#link = new Int32Array(2 * (frames + 1))
+    super(frames)
     this.#bit = new Uint8Array(frames + 1)
-    INIT_LIST_HEAD(this.#link, HEAD)
-  }
-
-  reserve(pages: number): void {
-    this.#slot.reserve(pages)
   }
 
   run(pages: Int32Array, from: number, to: number): number {
-    const slot = this.#slot.values
-    const pageOf = this.#page
-    const link = this.#link
+    const { page: pageOf, link, state } = this
+    const slot = this.slot.values
     const bit = this.#bit
     const frames = pageOf.length - 1
-    let [used, hand, misses] = [this.#used, this.#hand, 0]
-    for (let i = from; i < to; i++) {
+    let used = state[USED]!
+    let hand = state[HAND]!
+    let misses = 0
+    for (let i = from | 0; i < to; i = (i + 1) | 0) {
       const page = pages[i]!
       let row = slot[page]!
       if (row !== 0) {
         bit[row] = 1
         continue
       }
-      misses++
-      if (used < frames) row = ++used
-      else {
+      misses = (misses + 1) | 0
+      if (used < frames) {
+        used = (used + 1) | 0
+        row = used
+      } else {
         for (row = hand === HEAD ? link[1]! : hand; bit[row]! !== 0; ) {
           bit[row] = 0
           row = link[2 * row + 1]!
@@ -108,12 +117,12 @@ export class Sieve implements Policy {
       slot[page] = row
       list_add(link, row, HEAD)
     }
-    this.#used = used
-    this.#hand = hand
+    state[USED] = used
+    state[HAND] = hand
     return misses
   }
 
   residents(): number[] {
-    return list_entries(this.#link, HEAD).map(row => this.#page[row]!)
+    return list_entries(this.link, HEAD).map(row => this.page[row]!)
   }
 }

@@ -1,7 +1,7 @@
 // Pages on several queues, ghosts among them: the ground under ARC, 2Q, segmented LRU and S3-FIFO. A queue is a list,
 // oldest at the tail; a row is a page on one of them. Ghosts are pages that are remembered and not in memory.
 import { INIT_LIST_HEAD, list_add, list_del } from '../../image/list.ts'
-import { PageColumn } from './policy.ts'
+import { PageColumn, type Policy } from './policy.ts'
 
 export class Queues {
   /** Row of a page on any queue; 0 = on none. */
@@ -76,5 +76,49 @@ export class Queues {
       for (let row = this.#link[2 * head]!; row !== head; row = this.#link[2 * row]!) pages.push(this.#page[row]!)
     }
     return pages
+  }
+}
+
+/** A policy whose whole state is pages on queues. */
+export abstract class QueuePolicy implements Policy {
+  protected readonly frames: number
+  protected readonly queues: Queues
+  /** Queues whose pages are in memory; the others hold ghosts. */
+  readonly #inMemory: readonly number[]
+
+  constructor(frames: number, queues: Queues, inMemory: readonly number[]) {
+    this.frames = frames
+    this.queues = queues
+    this.#inMemory = inMemory
+  }
+
+  reserve(pages: number): void {
+    this.queues.slot.reserve(pages)
+  }
+
+  residents(): number[] {
+    return this.queues.pages(this.#inMemory)
+  }
+
+  abstract run(pages: Int32Array, from: number, to: number): number
+
+  /** Pages in memory. */
+  protected inMemory(): number {
+    const { size } = this.queues
+    let sum = 0
+    for (const queue of this.#inMemory) sum += size[queue]!
+    return sum
+  }
+
+  /** A page leaves memory; the `most` youngest of those that left stay on a queue of ghosts. */
+  protected becomeGhost(row: number, ghosts: number, most: number): void {
+    const { queues } = this
+    if (most === 0) {
+      queues.leave(row)
+      return
+    }
+    if (queues.size[ghosts]! >= most) queues.leave(queues.oldest(ghosts))
+    queues.uses[row] = 0
+    queues.move(row, ghosts)
   }
 }

@@ -1,7 +1,6 @@
 // S3-FIFO, by Yang and others, 2023: a small FIFO for new pages, a main FIFO for those that were used twice there or that
 // come back as ghosts. A page of the main FIFO that was used gets up to three more rounds.
-import type { Policy } from './policy.ts'
-import { Queues } from './queues.ts'
+import { QueuePolicy, Queues } from './queues.ts'
 
 const SMALL = 0
 const MAIN = 1
@@ -15,25 +14,19 @@ const PROMOTED = 2
 /** Rounds that a page of the main queue can have saved up. */
 const MOST_ROUNDS = 3
 
-export class S3Fifo implements Policy {
-  readonly #frames: number
+export class S3Fifo extends QueuePolicy {
   readonly #main: number
   readonly #ghosts: number
-  readonly #queues: Queues
 
   constructor(frames: number) {
-    this.#frames = frames
+    const ghosts = Math.floor(frames * GHOST_SHARE)
+    super(frames, new Queues(3, frames + ghosts + 1), [SMALL, MAIN])
     this.#main = frames - Math.floor(frames * SMALL_SHARE)
-    this.#ghosts = Math.floor(frames * GHOST_SHARE)
-    this.#queues = new Queues(3, frames + this.#ghosts + 1)
-  }
-
-  reserve(pages: number): void {
-    this.#queues.slot.reserve(pages)
+    this.#ghosts = ghosts
   }
 
   run(pages: Int32Array, from: number, to: number): number {
-    const queues = this.#queues
+    const queues = this.queues
     const slot = queues.slot.values
     const { queue, uses } = queues
     let misses = 0
@@ -50,53 +43,38 @@ export class S3Fifo implements Policy {
     return misses
   }
 
-  residents(): number[] {
-    return this.#queues.pages([SMALL, MAIN])
-  }
-
   #come(page: number, ghost: number): void {
-    const queues = this.#queues
+    const queues = this.queues
     const { size } = queues
     if (ghost !== 0) queues.leave(ghost)
-    while (size[SMALL]! + size[MAIN]! >= this.#frames)
+    while (this.inMemory() >= this.frames)
       if (size[MAIN]! > this.#main || size[SMALL]! === 0) this.#evictMain()
       else this.#evictSmall()
     queues.enter(page, ghost === 0 ? SMALL : MAIN)
   }
 
   #evictMain(): void {
-    const { uses } = this.#queues
-    let row = this.#queues.oldest(MAIN)
-    for (; uses[row]! > 0; row = this.#queues.oldest(MAIN)) {
+    const { uses } = this.queues
+    let row = this.queues.oldest(MAIN)
+    for (; uses[row]! > 0; row = this.queues.oldest(MAIN)) {
       uses[row] = uses[row]! - 1
-      this.#queues.move(row, MAIN)
+      this.queues.move(row, MAIN)
     }
-    this.#queues.leave(row)
+    this.queues.leave(row)
   }
 
   /** One page out; those before it that were used go to the main queue. */
   #evictSmall(): void {
-    const queues = this.#queues
+    const queues = this.queues
     const { size, uses } = queues
     while (size[SMALL]! > 0) {
       const row = queues.oldest(SMALL)
       if (uses[row]! < PROMOTED) {
-        this.#forget(row)
+        this.becomeGhost(row, GHOST, this.#ghosts)
         return
       }
       uses[row] = 0
       queues.move(row, MAIN)
     }
-  }
-
-  #forget(row: number): void {
-    const queues = this.#queues
-    if (this.#ghosts === 0) {
-      queues.leave(row)
-      return
-    }
-    if (queues.size[GHOST]! >= this.#ghosts) queues.leave(queues.oldest(GHOST))
-    queues.uses[row] = 0
-    queues.move(row, GHOST)
   }
 }

@@ -1,5 +1,5 @@
 // Policies and memory sizes over one list of accesses: the miss counts behind a miss-ratio curve.
-import { createPolicy, type Future, nextUses, type PolicyKind } from './index.ts'
+import { createPolicy, type Future, nextUses, type PolicyKind, runAll } from './index.ts'
 
 /** Accesses to simulate; an `AccessTrace` is one. */
 export interface AccessList {
@@ -49,7 +49,7 @@ export function simulate(
 export function missesOf(list: AccessList, kind: PolicyKind, frames: number, future?: Future): number {
   const policy = createPolicy(kind, frames, future)
   policy.reserve(list.pages)
-  return policy.run(list.accesses, 0, list.accesses.length)
+  return runAll(policy, list.accesses)
 }
 
 /** Memory sizes that show a curve from one end to the other: up to `count`, each a good step above the one before. */

@@ -1,27 +1,19 @@
 // Segmented LRU: four LRU lists of a quarter of memory. A used page goes one list up; what a list has too much goes to
 // the front of the list below. A new page comes to the lowest list that has room.
-import type { Policy } from './policy.ts'
-import { Queues } from './queues.ts'
+import { QueuePolicy, Queues } from './queues.ts'
 
 const SEGMENTS = 4
 
-export class Slru implements Policy {
-  readonly #frames: number
+export class Slru extends QueuePolicy {
   readonly #room: number
-  readonly #queues: Queues
 
   constructor(frames: number) {
-    this.#frames = frames
+    super(frames, new Queues(SEGMENTS, frames), [0, 1, 2, 3])
     this.#room = Math.floor(frames / SEGMENTS)
-    this.#queues = new Queues(SEGMENTS, frames)
-  }
-
-  reserve(pages: number): void {
-    this.#queues.slot.reserve(pages)
   }
 
   run(pages: Int32Array, from: number, to: number): number {
-    const queues = this.#queues
+    const queues = this.queues
     const slot = queues.slot.values
     let misses = 0
     for (let i = from; i < to; i++) {
@@ -36,12 +28,8 @@ export class Slru implements Policy {
     return misses
   }
 
-  residents(): number[] {
-    return this.#queues.pages([0, 1, 2, 3])
-  }
-
   #promote(row: number): void {
-    const queues = this.#queues
+    const queues = this.queues
     const to = Math.min(queues.queue[row]! + 1, SEGMENTS - 1)
     queues.move(row, to)
     for (let segment = to; segment > 0 && queues.size[segment]! > this.#room; segment--)
@@ -49,10 +37,9 @@ export class Slru implements Policy {
   }
 
   #come(page: number): void {
-    const queues = this.#queues
+    const queues = this.queues
     const { size } = queues
-    const full = size[0]! + size[1]! + size[2]! + size[3]! >= this.#frames
-    if (full) {
+    if (this.inMemory() >= this.frames) {
       let lowest = 0
       while (size[lowest]! === 0) lowest++
       queues.leave(queues.oldest(lowest))
