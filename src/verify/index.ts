@@ -15,7 +15,7 @@ import { mempolicyKind } from './mempolicy.ts'
 import { mempoolKind } from './mempool.ts'
 import { oomReportsKind } from './oom_reports.ts'
 import { pageTablesKind } from './page_tables.ts'
-import { reclaimKind } from './reclaim.ts'
+import { reclaimKind, reclaimRepeatedKind } from './reclaim.ts'
 import { slabKind } from './slab.ts'
 import { slabGeometryKind } from './slab_geometry.ts'
 import { slabSysfsKind } from './slab_sysfs.ts'
@@ -59,5 +59,6 @@ export const verifyKinds: readonly VerifyKind[] = [
   cowKind,
   cowMemoryKind,
   reclaimKind,
+  reclaimRepeatedKind,
   oomReportsKind,
 ]
