@@ -10,6 +10,7 @@ export interface ProcGeneration {
   readonly vmstat_memmap: boolean
   readonly zoneinfo_promo: boolean
   readonly kmemleak_crc: boolean
+  readonly kpageflags_of_folio: boolean
 }
 
 /** 6.1 counts demotions as events. */
@@ -32,6 +33,7 @@ export const proc_6_1: ProcGeneration = {
   vmstat_memmap: false,
   zoneinfo_promo: false,
   kmemleak_crc: false,
+  kpageflags_of_folio: false,
 }
 
 /** 6.12 counts demotions per node. */
@@ -40,6 +42,7 @@ export const proc_6_12: ProcGeneration = {
   vmstat_memmap: true,
   zoneinfo_promo: true,
   kmemleak_crc: true,
+  kpageflags_of_folio: true,
 }
 
 /** Names that exist only with a switch; a name may start like several of them. */
@@ -100,5 +103,6 @@ export function kernel_proc(
     vmstat_memmap: generation.vmstat_memmap,
     zoneinfo_promo: generation.zoneinfo_promo,
     kmemleak_crc: generation.kmemleak_crc,
+    kpageflags_of_folio: generation.kpageflags_of_folio,
   }
 }

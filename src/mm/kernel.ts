@@ -84,6 +84,8 @@ export interface KernelProc {
   readonly vmstat_memmap: boolean
   /** kmemleak prints the check of a leak's bytes (6.12). */
   readonly kmemleak_crc: boolean
+  /** kpageflags shows a tail with the flags of its folio, and takes each anonymous page for one of KSM, too (6.12). */
+  readonly kpageflags_of_folio: boolean
   /** zoneinfo prints the promo watermark and the bounds of the per-CPU high mark (6.12). */
   readonly zoneinfo_promo: boolean
 }

@@ -30,6 +30,7 @@ export const KPF = {
   UNEVICTABLE: 18,
   HWPOISON: 19,
   NOPAGE: 20,
+  KSM: 21,
   THP: 22,
   ZERO_PAGE: 24,
   PGTABLE: 26,
@@ -71,17 +72,21 @@ export function kpagecount(sys: Sys, pfn: number): number {
 /** A frame's flags as user space sees them, an exact number below 2^53. @kernel fs/proc/page.c:stable_page_flags */
 export function stable_page_flags(sys: Sys, pfn: number): number {
   const flags = sys.page.flags[pfn]!
+  const head = compound_head(sys, pfn)
+  const { kpageflags_of_folio } = sys.kernel.proc
   let bits = 0
-  // Flags of a tail that the twin keeps there for its own ends are no flags of the page.
-  const own = (flags & PG.tail) !== 0 ? flags & (PG.mappedtodisk | PG.locked | PG.hwpoison) : flags
+  const own = (flags & PG.tail) !== 0 ? flags_of_tail(flags, kpageflags_of_folio ? sys.page.flags[head]! : 0) : flags
   for (const [ours, theirs] of SAME) if ((own & ours) !== 0) bits += 2 ** theirs
   const set = (bit: number): void => {
     bits += 2 ** bit
   }
-  const head = compound_head(sys, pfn)
   const used = (sys.page.state[head]! & PAGE_USED) !== 0 && (sys.page.state[head]! & PAGE_PCP) === 0
   if (used && (flags & PG.slab) === 0 && is_mapped(sys, pfn)) set(KPF.MMAP)
-  if (PageAnon(sys, pfn)) set(KPF.ANON)
+  if (PageAnon(sys, pfn)) {
+    set(KPF.ANON)
+    // 6.12 looks for any of the two bits by which a mapping tells KSM's pages, and anonymous memory has one of them.
+    if (kpageflags_of_folio) set(KPF.KSM)
+  }
   if (PageCompound(sys, pfn)) {
     set(head === pfn ? KPF.COMPOUND_HEAD : KPF.COMPOUND_TAIL)
     if (PageHuge(sys, head)) set(KPF.HUGE)
@@ -95,6 +100,13 @@ export function stable_page_flags(sys: Sys, pfn: number): number {
   if (is_free(sys, pfn)) set(KPF.BUDDY)
   return bits
 }
+
+const OF_PAGE = PG.mappedtodisk | PG.locked | PG.hwpoison
+const OF_FOLIO =
+  PG.uptodate | PG.lru | PG.active | PG.referenced | PG.dirty | PG.swapbacked | PG.unevictable | PG.mlocked
+
+/** What a tail shows: flags that the twin keeps there for its own ends are no flags of the page. */
+const flags_of_tail = (flags: number, folio: number): number => (flags & OF_PAGE) | (folio & OF_FOLIO)
 
 /** Whether an entry maps a page, by itself or as a part. @kernel include/linux/mm.h:page_mapped */
 function is_mapped(sys: Sys, pfn: number): boolean {
