@@ -15,6 +15,7 @@ Examples:
   $ mmtwin boot -- 'alloc_pages GFP_KERNEL 3; page $1; free_pages $1; diff 0'
   $ mmtwin boot --slab slab -- cat /proc/slabinfo
   $ mmtwin boot --machine captured/before < script
+  $ mmtwin boot -- 'mkswap swap.img 64M; swapon swap.img; swapon -s'
   $ mmtwin boot -- 'random 1000 7; hash; back 1000; hash; step 1000; hash'
 
 \`help\` in the shell lists its commands. --json prints { "commands": [ { "line", "status", "text", "error" } ],
@@ -31,6 +32,9 @@ interface Options {
   readonly seed?: number
   readonly json?: boolean
 }
+
+/** Room for the slots of all swap areas together; it costs nothing before an area uses it. */
+const SWAP_SLOTS = 2 ** 20
 
 /** Adds the command `boot` to the program. */
 export function registerBoot(program: Command): void {
@@ -73,13 +77,16 @@ async function boot(words: readonly string[], options: Options): Promise<void> {
 async function openSession(options: Options): Promise<Session> {
   const { loadMachine } = await import('../node/machine_file.ts')
   const { readText } = await import('../node/verify_files.ts')
+  const { swapFiles } = await import('../node/swap_file.ts')
   const { openShell } = await import('../sim/shell/shell.ts')
   const { machine: path, memory, cpus, kernel, slab, append: commandLine, seed } = options
   const choices = { memory, cpus, kernel, slab, commandLine, seed }
   const given = Object.entries(choices).filter(([, value]) => value !== undefined)
-  const machine = loadMachine(path, Object.fromEntries(given), { processes: { nr_tasks: 64 } })
+  const machine = loadMachine(path, Object.fromEntries(given), {
+    processes: { nr_tasks: 64, nr_swap_slots: SWAP_SLOTS },
+  })
   for (const group of options.set ?? []) for (const [name, value] of Object.entries(group)) machine.sysctl(name, value)
-  return openShell(machine, { readFile: readText })
+  return openShell(machine, { readFile: readText, swap: swapFiles })
 }
 
 /** The worst status of all lines is the exit code: a line that was not understood is worse than one that failed. */

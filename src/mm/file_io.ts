@@ -20,12 +20,14 @@ import { shmem_get_folio } from './vm_file_ops.ts'
 import { ENOMEM, INODE_REGULAR } from './vm_flags.ts'
 import { folio_mark_accessed } from './vm_lru.ts'
 
+const EIO = 5
+
 /** Writes whole pages by a call: 0, or a negated errno. @kernel mm/filemap.c:generic_perform_write */
 export function write_file(sys: Sys, file: number, index: number, pages: number): number {
   const inode = sys.file.inode[file]!
   for (let at = index; at < index + pages; at++) {
     const pfn = page_for_write(sys, inode, at)
-    if (pfn < 0) return -ENOMEM
+    if (pfn < 0) return pfn === -2 ? -EIO : -ENOMEM
     sys.page.flags[pfn]! |= PG.uptodate
     if (sys.inode.kind[inode] === INODE_REGULAR) attach_buffers(sys, pfn)
     folio_mark_dirty(sys, pfn)

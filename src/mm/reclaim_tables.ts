@@ -173,6 +173,9 @@ export const NR_SWAP_AREAS = 8
 /** Slots that a CPU keeps to hand out, and to give back. @kernel include/linux/swap_slots.h:SWAP_SLOTS_CACHE_SIZE */
 export const SWAP_SLOTS_CACHE_SIZE = 64
 
+/** Bytes of an area's path, with the 0 that ends it. */
+export const SWAP_NAME_LEN = 256
+
 /** One row an area. @kernel include/linux/swap.h:struct swap_info_struct */
 export const SWAP_INFO = {
   flags: u32('bits SWP_*; 0 = not in use'),
@@ -188,7 +191,7 @@ export const SWAP_INFO = {
   store: i32('number of its byte store'),
   next: i32('order in which areas of one priority take turns'),
   errors: f64('reads and writes that failed'),
-  name: u8('path, ASCII, ends with 0', 48),
+  name: u8('path, ASCII, ends with 0', SWAP_NAME_LEN),
 } as const
 
 /** One row a slot; areas lie one behind the other. */
@@ -209,6 +212,7 @@ export const SWAP_STATE = {
   prev_offset: i32('where the last readahead without hits was'),
   last_readahead: i32('pages of the last one'),
   nr_rotate_swap: i32('areas on disks that turn'),
+  io: f64('pages that were read from byte stores of the host or written to them: the number of the next one'),
 } as const
 
 /** CPU: slots that are taken from an area, and slots that go back. @kernel mm/swap_slots.c:struct swap_slots_cache */

@@ -4,17 +4,29 @@
 import type { Sys } from './mmzone.ts'
 import { frame_bytes, frame_bytes_for_write, release_frame_bytes } from './physmem.ts'
 
-/** Pages of a swap area on the host. It is not state: what it holds is outside of the image. */
+/** Pages of a swap area on the host. It is not state: what it holds is outside of the image. Requests of all stores are
+ * numbered (swap_state.io), so that a store can give a request that is made again, after the machine was put back, the
+ * answer that it had. */
 export interface SwapStore {
   /** Bytes that it has now. */
   size(): number
   /** Reads a page; false = it cannot be read. */
-  read(offset: number, into: Uint8Array): boolean
+  read(offset: number, into: Uint8Array, io: number): boolean
   /** Writes a page, null = a hole; false = it cannot be written. */
-  write(offset: number, bytes: Uint8Array | null): boolean
+  write(offset: number, bytes: Uint8Array | null, io: number): boolean
+  /** The requests from this one on were never made. */
+  forget?(io: number): void
+  /** The same pages for a copy of the machine. */
+  fork?(io: number): SwapStore
 }
 
 const store_of = (sys: Sys, area: number): SwapStore | undefined => sys.swap_stores[sys.swap_info.store[area]! - 1]
+
+function next_io(sys: Sys): number {
+  const { io } = sys.swap_state
+  io[0] = io[0]! + 1
+  return io[0]! - 1
+}
 
 /** Whether all bytes of a frame that has bytes are zeros. @kernel mm/page_io.c:is_folio_zero_filled */
 export function is_zero_filled(sys: Sys, pfn: number): boolean {
@@ -29,7 +41,7 @@ export function is_zero_filled(sys: Sys, pfn: number): boolean {
 export function write_slot(sys: Sys, area: number, offset: number, pfn: number): boolean {
   const from = frame_bytes(sys, pfn)
   const bytes = from < 0 ? null : sys.physmem.bytes.subarray(from, from + sys.page_bytes)
-  if (sys.swap_info.store[area] !== 0) return store_of(sys, area)?.write(offset, bytes) ?? false
+  if (sys.swap_info.store[area] !== 0) return store_of(sys, area)?.write(offset, bytes, next_io(sys)) ?? false
   const row = sys.swap_info.base[area]! + offset
   forget_slot_bytes(sys, row)
   if (bytes !== null) sys.swap_map.data[row] = copy_to_slot(sys, row, pfn)
@@ -52,18 +64,31 @@ function copy_to_slot(sys: Sys, row: number, pfn: number): number {
 /** Copies the bytes of a slot of an area to a frame; false = the device failed. @ours */
 export function read_slot(sys: Sys, area: number, offset: number, pfn: number): boolean {
   const row = sys.swap_info.base[area]! + offset
-  if (sys.swap_info.store[area] !== 0) {
-    const store = store_of(sys, area)
-    if (store === undefined || (offset + 1) * sys.page_bytes > store.size()) return false
-    const to = frame_bytes_for_write(sys, pfn)
-    return store.read(offset, sys.physmem.bytes.subarray(to, to + sys.page_bytes))
-  }
+  if (sys.swap_info.store[area] !== 0) return read_store(sys, area, offset, pfn)
   const slot = sys.swap_map.data[row]!
   if (slot === 0) release_frame_bytes(sys, pfn)
   else {
     const to = frame_bytes_for_write(sys, pfn)
     sys.physmem.bytes.copyWithin(to, (slot - 1) * sys.page_bytes, slot * sys.page_bytes)
   }
+  return true
+}
+
+let scratch = new Uint8Array(0)
+
+/** A page of zeros needs no bytes in memory. */
+function read_store(sys: Sys, area: number, offset: number, pfn: number): boolean {
+  if (scratch.length !== sys.page_bytes) scratch = new Uint8Array(sys.page_bytes)
+  if (!(store_of(sys, area)?.read(offset, scratch, next_io(sys)) ?? false)) return false
+  if (is_zero(scratch)) release_frame_bytes(sys, pfn)
+  else sys.physmem.bytes.set(scratch, frame_bytes_for_write(sys, pfn))
+  return true
+}
+
+/** Whether all bytes of a page are zeros. @ours */
+export function is_zero(bytes: Uint8Array): boolean {
+  const { length } = bytes
+  for (let at = 0; at < length; at++) if (bytes[at] !== 0) return false
   return true
 }
 

@@ -2,16 +2,9 @@
 // until everything that lies there was brought back. Laws: areas have rows of swap_map of their own; nr_swap_pages counts
 // the free slots of all areas that may be written; a refused swapon changes nothing.
 import type { Sys } from './mmzone.ts'
-import { drain_slots_cache, SWAP_MAP_BAD, SWP_SOLIDSTATE, SWP_USED, SWP_WRITEOK } from './swapfile_slots.ts'
+import { check_swap_header, type SwapHeader } from './swap_header.ts'
+import { drain_slots_cache, SWAP_MAP_BAD, SWP_BLKDEV, SWP_SOLIDSTATE, SWP_USED, SWP_WRITEOK } from './swapfile_slots.ts'
 import { try_to_unuse } from './swapfile_unuse.ts'
-
-/** What a swap area's first page says. @kernel include/linux/swap.h:union swap_header */
-export interface SwapHeader {
-  readonly version: number
-  /** Number of its last slot. */
-  readonly last_page: number
-  readonly badpages: readonly number[]
-}
 
 /** An area to use. */
 export interface SwapArea {
@@ -25,50 +18,14 @@ export interface SwapArea {
   readonly rotational?: boolean
   /** Number of its byte store + 1; 0 = its bytes lie in the image. */
   readonly store?: number
+  /** A file of a file system; else a device, which may have bad pages and whose file may have holes. */
+  readonly regular?: boolean
 }
 
 /** The kernel's answers. */
 export const EINVAL = 22
 export const EBUSY = 16
 export const ENOMEM = 12
-
-/** Bytes of the signature at the end of the first page. */
-const SIGNATURE = 'SWAPSPACE2'
-const MAX_BADPAGES = 637
-
-/** Reads the first page of an area; an errno where it is none, after the kernel's message.
- * @kernel mm/swapfile.c:read_swap_header */
-export function read_swap_header(sys: Sys, page: Uint8Array): SwapHeader | number {
-  const signature = String.fromCharCode(...page.subarray(sys.page_bytes - 10, sys.page_bytes))
-  if (signature !== SIGNATURE) {
-    sys.printk?.('Unable to find swap-space signature')
-    return -EINVAL
-  }
-  const words = new DataView(page.buffer, page.byteOffset, page.byteLength)
-  const version = words.getUint32(1024, true)
-  if (version !== 1) {
-    sys.printk?.(`Unable to handle swap header version ${version}`)
-    return -EINVAL
-  }
-  const nr_badpages = words.getUint32(1032, true)
-  if (nr_badpages > MAX_BADPAGES) return -EINVAL
-  const badpages = Array.from({ length: nr_badpages }, (_, i) => words.getUint32(1536 + 4 * i, true))
-  return { version, last_page: words.getUint32(1028, true), badpages }
-}
-
-/** The first page of an area of so many slots, as mkswap writes it. @ours */
-export function write_swap_header(page_bytes: number, pages: number, badpages: readonly number[] = []): Uint8Array {
-  const page = new Uint8Array(page_bytes)
-  const words = new DataView(page.buffer)
-  words.setUint32(1024, 1, true)
-  words.setUint32(1028, pages - 1, true)
-  words.setUint32(1032, badpages.length, true)
-  badpages.forEach((bad, i) => {
-    words.setUint32(1536 + 4 * i, bad, true)
-  })
-  for (let i = 0; i < SIGNATURE.length; i++) page[page_bytes - 10 + i] = SIGNATURE.charCodeAt(i)
-  return page
-}
 
 /** Begins to use an area: its number, or a negated errno. @kernel mm/swapfile.c:sys_swapon */
 export function swapon(sys: Sys, area: SwapArea): number {
@@ -79,7 +36,7 @@ export function swapon(sys: Sys, area: SwapArea): number {
     if (swap_info.flags[other] !== 0 && swap_name(sys, other) === area.path) return -EBUSY
   const type = swap_info.flags.indexOf(0)
   if (type === -1) return -1
-  const size = slots_of(sys, area)
+  const size = check_swap_header(sys, area.header) || slots_of(sys, area)
   if (size < 0) return size
   const rows = swap_state.used[0]!
   const base = free_rows(sys, size)
@@ -87,10 +44,10 @@ export function swapon(sys: Sys, area: SwapArea): number {
     throw new RangeError(
       `no room for ${size} slots: boot the machine with more nr_swap_slots than ${sys.swap_map.count.length}`,
     )
-  const good = set_up_map(sys, base, size, area.header.badpages)
+  const good = set_up_map(sys, base, size, area.header)
   if (good <= 0) {
     sys.swap_map.count.fill(0, base, base + size)
-    sys.printk?.('Empty swap-file')
+    if (good === 0) sys.printk?.('Empty swap-file')
     return -EINVAL
   }
   swap_state.used[0] = Math.max(rows, base + size)
@@ -99,7 +56,8 @@ export function swapon(sys: Sys, area: SwapArea): number {
 }
 
 /** Slots that an area has, from its header and its file. */
-function slots_of(sys: Sys, { header, pages }: SwapArea): number {
+function slots_of(sys: Sys, area: SwapArea): number {
+  const { header, pages } = area
   if (header.last_page === 0) {
     sys.printk?.('Empty swap-file')
     return -EINVAL
@@ -114,6 +72,7 @@ function slots_of(sys: Sys, { header, pages }: SwapArea): number {
     sys.printk?.('Swap area shorter than signature indicates')
     return -EINVAL
   }
+  if ((area.header.nr_badpages ?? area.header.badpages.length) > 0 && area.regular) return -EINVAL
   return slots
 }
 
@@ -131,17 +90,19 @@ function free_rows(sys: Sys, size: number): number {
   return sys.swap_map.count.length - first >= size ? first : -1
 }
 
-/** Marks the slots that hold no page; returns how many can. @kernel mm/swapfile.c:setup_swap_map_and_extents */
-function set_up_map(sys: Sys, base: number, size: number, badpages: readonly number[]): number {
+/** Marks the slots that hold no page; returns how many can, below 0 where the header names one that is not there.
+ * @kernel mm/swapfile.c:setup_swap_map_and_extents */
+function set_up_map(sys: Sys, base: number, size: number, { badpages, last_page }: SwapHeader): number {
   const { count, folio, data, zero } = sys.swap_map
   for (const column of [count, folio, data, zero]) column.fill(0, base, base + size)
   count[base] = SWAP_MAP_BAD
   let good = size - 1
-  for (const bad of badpages)
-    if (bad > 0 && bad < size && count[base + bad] === 0) {
-      count[base + bad] = SWAP_MAP_BAD
-      good--
-    }
+  for (const bad of badpages) {
+    if (bad === 0 || bad > last_page) return -EINVAL
+    if (bad >= size || count[base + bad] !== 0) continue
+    count[base + bad] = SWAP_MAP_BAD
+    good--
+  }
   return good
 }
 
@@ -162,7 +123,7 @@ function enable(sys: Sys, type: number, area: SwapArea, base: number, size: numb
   const width = info.name.length / info.flags.length
   for (let i = 0; i < width; i++) info.name[width * type + i] = i < width - 1 ? area.path.charCodeAt(i) || 0 : 0
   const turns = area.rotational ?? true
-  info.flags[type] = SWP_USED | SWP_WRITEOK | (turns ? 0 : SWP_SOLIDSTATE)
+  info.flags[type] = SWP_USED | SWP_WRITEOK | (turns ? 0 : SWP_SOLIDSTATE) | (area.regular ? 0 : SWP_BLKDEV)
   if (turns) state.nr_rotate_swap[0]! += 1
   state.nr_swap_pages[0]! += good
   state.total_swap_pages[0]! += good

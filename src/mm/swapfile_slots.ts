@@ -15,6 +15,8 @@ export const SWAP_MAP_MAX = 0x3ffe
 export const SWP_USED = 1
 export const SWP_WRITEOK = 2
 export const SWP_SOLIDSTATE = 0x10
+/** A device, not a file of a file system. */
+export const SWP_BLKDEV = 0x40
 /** Pages of a run of free slots that is looked for. @kernel include/linux/swap.h:SWAPFILE_CLUSTER */
 export const SWAPFILE_CLUSTER = 256
 

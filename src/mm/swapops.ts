@@ -14,6 +14,10 @@ export const SWP_MIGRATION_READ = 24
 export const SWP_MIGRATION_READ_EXCLUSIVE = 25
 export const SWP_MIGRATION_WRITE = 26
 
+/** Was in swap and could not be read when its area was ended: who needs it gets SIGBUS.
+ * @kernel include/linux/swapops.h:make_swapin_error_entry */
+export const SWP_SWAPIN_ERROR = 31
+
 const HIGH = 0x7ffffff
 /** Bits 9 … 31 of an entry's low word. */
 const LOW = 0xfffffe00

@@ -96,12 +96,12 @@ function do_async_mmap_readahead(sys: Sys, vma: number, inode: number, pfn: numb
 /** @kernel mm/shmem.c:shmem_fault */
 function shmem_fault(sys: Sys, vma: number, inode: number, index: number, ret: Int32Array): number {
   const pfn = shmem_get_folio(sys, inode, index, vma, ret)
-  if (pfn < 0) return -VM_FAULT_OOM
+  if (pfn < 0) return pfn === -2 ? -VM_FAULT_SIGBUS : -VM_FAULT_OOM
   sys.page._refcount[pfn]! += 1
   return pfn
 }
 
-/** The page of a memory file, made where there is none; -1 = no memory. No reference is taken.
+/** The page of a memory file, made where there is none; -1 = no memory, -2 = it is lost. No reference is taken.
  * @kernel mm/shmem.c:shmem_get_folio_gfp */
 export function shmem_get_folio(sys: Sys, inode: number, index: number, vma: number, ret: Int32Array): number {
   const entry = filemap_get_entry(sys, inode, index)

@@ -53,7 +53,7 @@ export interface SwapSeam {
   vm_swap_full(sys: Sys): boolean
   /** Gives up the slot that a page of a memory file was swapped to. @kernel mm/shmem.c:shmem_free_swap */
   free_shmem_swap?(sys: Sys, inode: number, entry: number): void
-  /** Reads a page of a memory file back; -1 = no memory. @kernel mm/shmem.c:shmem_swapin_folio */
+  /** Reads a page of a memory file back; -1 = no memory, -2 = it could not be read. @kernel mm/shmem.c:shmem_swapin_folio */
   shmem_swapin?(sys: Sys, inode: number, index: number, entry: number): number
   /** Whether the device wants pages unchanged while it writes them. @kernel mm/swapfile.c:data_race */
   stable_pages?(sys: Sys, type: number): boolean

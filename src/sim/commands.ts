@@ -45,6 +45,8 @@ import {
   type ProcessResult,
 } from './process_commands.ts'
 
+import { checkSwapCommand, SWAP_HANDLERS, SWAP_REQUIRED, type SwapCommand, type SwapResult } from './swap_commands.ts'
+
 /** Where a command runs, for the time of the command; default: the CPU that runs now. */
 interface OnCpu {
   readonly cpu?: number
@@ -55,6 +57,7 @@ export type Command =
   | ProcessCommand
   | OomCommand
   | AllocatorCommand
+  | SwapCommand
   | (OnCpu & { readonly op: 'alloc_pages'; readonly gfp: Gfp; readonly order: Order; readonly nid?: number })
   | (OnCpu & { readonly op: 'alloc_page'; readonly gfp: Gfp })
   | (OnCpu & { readonly op: '__get_free_pages'; readonly gfp: Gfp; readonly order: Order })
@@ -82,7 +85,7 @@ export type Command =
 export type CommandName = Command['op']
 
 /** What a command gave back; `pfn` -1 and a null address mean that an allocation failed. */
-export interface Result extends ProcessResult, AllocatorResult {
+export interface Result extends ProcessResult, AllocatorResult, SwapResult {
   readonly pfn?: Pfn
   readonly address?: Address
   /** 0, or a negated errno. */
@@ -99,6 +102,7 @@ const HANDLERS: Handlers = {
   ...PROCESS_HANDLERS,
   ...OOM_HANDLERS,
   ...ALLOCATOR_HANDLERS,
+  ...SWAP_HANDLERS,
   alloc_pages: (sys, { gfp, order, nid }) => allocated(sys, alloc_pages_node(sys, nid ?? -1, gfp, order)),
   alloc_page: (sys, { gfp }) => allocated(sys, alloc_page(sys, gfp)),
   __get_free_pages: (sys, { gfp, order }) => addressed(sys, __get_free_pages(sys, gfp, order)),
@@ -163,8 +167,8 @@ function new_task(sys: Sys, comm: string, nid: number | undefined): number {
   return kernel_stack_alloc(sys, comm, nid)
 }
 
-/** Time passes: SLAB's reaper comes to every CPU when it is due, every CPU folds its counters once in that time, a grace
- * period ends, and kmemleak's thread scans if it is due. */
+/** Time passes: processes sleep, writes end, kswapd goes on; SLAB's reaper comes to every CPU when it is due, every CPU folds
+ * its counters once in that time, a grace period ends, and kmemleak's thread scans if it is due. */
 export function tick(sys: Sys, ticks: number): void {
   if (sys.kernel.slab === 'SLAB' && hasCaches(sys)) run_reapers(sys, sys.machine.jiffies[0]! + ticks)
   else sys.machine.jiffies[0]! += ticks
@@ -201,6 +205,7 @@ const REQUIRED: { readonly [Name in CommandName]: readonly string[] } = {
   ...PROCESS_REQUIRED,
   ...OOM_REQUIRED,
   ...ALLOCATOR_REQUIRED,
+  ...SWAP_REQUIRED,
   alloc_pages: ['gfp', 'order'],
   alloc_page: ['gfp'],
   __get_free_pages: ['gfp', 'order'],
@@ -239,6 +244,7 @@ export function checkCommand(sys: Sys, command: Command): void {
   checkProcessCommand(sys, command)
   checkOomCommand(sys, command)
   checkAllocatorCommand(sys, command)
+  checkSwapCommand(sys, command)
   whole('cpu', fields.cpu, 0, sys.nr_cpus - 1)
   whole('order', fields.order, 0, 63)
   whole('gfp', fields.gfp, 0, 0xffffffff)

@@ -15,6 +15,7 @@ import { meminfoOf, sysNodeOf, vmstatOf } from './inspect_memory.ts'
 import { SLAB_FOLDER, slabFiles, slabinfoOf, slabLink } from './inspect_slab.ts'
 import { buddyinfoOf, pagetypeinfoOf, zoneinfoOf } from './inspect_zones.ts'
 import { processFiles } from './process_files.ts'
+import { swapsText } from './swap_files.ts'
 
 type Reader = (sys: Sys) => string
 
@@ -26,10 +27,11 @@ const PROC: Readonly<Record<string, Reader>> = {
   zoneinfo: sys => writeZoneinfo(zoneinfoOf(sys)),
 }
 
-/** Files of the allocators above the page allocator: SLOB has no table of its caches. */
+/** Files that not every machine has: of the allocators (SLOB has no table of its caches), of swap. */
 function allocatorFiles(sys: Sys): Readonly<Record<string, Reader>> {
   return {
     ...(sys.kernel.slab === 'SLOB' ? {} : { slabinfo: () => writeSlabinfo(slabinfoOf(sys)) }),
+    ...(sys.kernel.config.SWAP ? { swaps: swapsText } : {}),
     ...(sys.vmalloc.end[0] === 0 ? {} : { vmallocinfo: () => formatVmallocinfo(sys) }),
   }
 }

@@ -1,7 +1,9 @@
 // A machine's memory in sums: the facts of /proc/meminfo and vmstat, and of each node's meminfo, numastat and vmstat.
 // Rows of what is not modelled (buffers, huge page pools, the direct map's page sizes, per-CPU areas) are there and 0.
+
 import { zone_type } from '../mm/kernel.ts'
 import { managed_zone, type Sys, WMARK_HIGH, WMARK_LOW } from '../mm/mmzone.ts'
+import { vm_commit_limit } from '../mm/overcommit.ts'
 import { is_highmem, totalram_pages } from '../mm/page_alloc/setup.ts'
 import { wmark_pages } from '../mm/page_alloc/watermark.ts'
 import { zone_page_state } from '../mm/vmstat.ts'
@@ -159,7 +161,10 @@ export function meminfoOf(sys: Sys): MeminfoFacts {
     HighFree: () => high.free,
     LowTotal: () => total - high.total,
     LowFree: () => free - high.free,
-    CommitLimit: () => Math.floor(total / 2),
+    SwapTotal: () => sys.swap_state.total_swap_pages[0] ?? 0,
+    SwapFree: () => Math.max(0, sys.swap_state.nr_swap_pages[0] ?? 0),
+    CommitLimit: () => (sys.vm_state.overcommit_ratio[0] ? vm_commit_limit(sys) : Math.floor(total / 2)),
+    Committed_AS: () => Math.max(0, sys.vm_state.vm_committed_as[0] ?? 0),
     CmaTotal: () => sys.zone.cma_pages.reduce((sum, cma) => sum + cma, 0),
   }
   const row = (name: string): number => {

@@ -8,6 +8,7 @@ import { attach_sys } from '../mm/machine_image.ts'
 import type { Sys } from '../mm/mmzone.ts'
 import { task_comm } from '../mm/oom_report.ts'
 import { page_address } from '../mm/page_address.ts'
+import type { SwapStore } from '../mm/swap_bytes.ts'
 import { sysctl_peek } from '../mm/sysctl.ts'
 import type { Snapshot as CapturedFiles } from '../report/snapshot.ts'
 import type { ProbeName, Probes } from '../trace/probes.ts'
@@ -52,6 +53,8 @@ export class Machine {
   /** The state itself, for the functions of the kernel room. */
   readonly sys: Sys
   #log: LogLine[] = []
+  /** Numbers of byte stores, by the names of their files. */
+  readonly #stores = new Map<string, number>()
   readonly #listeners = new Map<ProbeName, Set<(...values: number[]) => void>>()
 
   /** Files that never change, by path: the memory map, the command line. */
@@ -220,9 +223,25 @@ export class Machine {
     return this.#log.slice(start, end)
   }
 
-  /** Takes lines of commands that were undone for good out of the log. */
-  forgetLogAfter(command: number): void {
+  /** What was undone will never be done again: its lines go out of the log, and what it wrote to swap files is taken
+   * back there. */
+  forgetAfter(command: number): void {
     this.#log = this.#log.filter(({ at }) => at <= command)
+    for (const store of this.sys.swap_stores) store.forget?.(this.sys.swap_state.io[0]!)
+  }
+
+  /** Number of the byte store that swap areas in a file use; `open` makes it when it is first needed. */
+  swapStore(file: string, open: () => SwapStore): number {
+    const known = this.#stores.get(file)
+    if (known !== undefined) return known
+    const number = this.sys.swap_stores.push(open())
+    this.#stores.set(file, number)
+    return number
+  }
+
+  /** Whether the machine knows a file as a swap area, in use or not. */
+  knowsSwapFile(file: string): boolean {
+    return this.#stores.has(file)
   }
 
   /** A packed copy of the state. */
@@ -239,6 +258,7 @@ export class Machine {
   fork(): Machine {
     const fork = new Machine(forkSys(this.sys), this.constants)
     fork.#log = [...this.log]
+    for (const [file, number] of this.#stores) fork.#stores.set(file, number)
     return fork
   }
 

@@ -16,6 +16,7 @@ import type { Sys } from '../mm/mmzone.ts'
 import { do_mprotect } from '../mm/mprotect.ts'
 import { do_mremap } from '../mm/mremap.ts'
 import { swapper_pg_dir } from '../mm/pgtable_map.ts'
+import { cond_resched, spend } from '../mm/reclaim_clock.ts'
 import { THP_ALWAYS, THP_MADVISE, THP_NEVER } from '../mm/thp_settings.ts'
 import * as F from '../mm/vm_flags.ts'
 import { has_processes, vm_init } from '../mm/vm_init.ts'
@@ -243,9 +244,21 @@ function touch(sys: Sys, task: number, page: number, pages: number, kind: number
   const [minor, major] = [min_flt[task]!, maj_flt[task]!]
   switch_to(sys, task)
   let signal = 0
-  for (let at = page; at < page + pages && signal === 0; at++) signal = access(sys, at, kind)
+  for (let at = page; at < page + pages && signal === 0; at++) signal = touchPage(sys, task, at, kind)
   switch_to(sys, before)
   return { signal, minor: min_flt[task]! - minor, major: maj_flt[task]! - major }
+}
+
+/** An access of the running process and the time that it takes; others may run then. 0, or the signal. */
+export function touchPage(sys: Sys, task: number, page: number, kind: number): number {
+  const { min_flt, maj_flt } = sys.task
+  const { access: hit, fault } = sys.reclaim_clock
+  const faults = min_flt[task]! + maj_flt[task]!
+  const signal = access(sys, page, kind)
+  const missed = min_flt[task]! + maj_flt[task]! !== faults
+  spend(sys, missed ? fault[0]! : hit[0]!)
+  if (missed || (page & 15) === 0) cond_resched(sys)
+  return signal
 }
 
 function createFile(sys: Sys, name: string, pages: number, memory: boolean): ProcessResult {

@@ -44,11 +44,24 @@ function frameExtents(sys: Sys, runs: readonly number[]): number[] {
 function stateExtents(sys: Sys): Extents {
   const { link } = sys.link
   const heads = link.byteOffset + 2 * sys.free_list_base * link.BYTES_PER_ELEMENT
-  const small = [sys.image.start, sys.page.state.byteOffset]
+  const small = withoutUnusedSlots(sys, [sys.image.start, sys.page.state.byteOffset])
   const pages = sys.physmem.bytes.byteOffset
   const behind = [heads, link.byteOffset + link.byteLength]
   behind.push(pages, pages + 2 ** sys.kernel.PAGE_SHIFT * sys.physmem_state.used[0]!)
   return Float64Array.from([...small, ...frameExtents(sys, touchedRuns(sys)), ...behind])
+}
+
+/** Rows of swap_map behind those of all areas say nothing: swapon clears what it takes. */
+function withoutUnusedSlots(sys: Sys, [start, end]: readonly number[]): number[] {
+  const slots = sys.swap_map.count.length
+  const used = slots === 0 ? 0 : Math.min(slots, Math.ceil(sys.swap_state.used[0]! / 4) * 4)
+  const extents = [start!]
+  for (const column of Object.values(sys.swap_map)) {
+    const behind = (column.byteOffset + column.byteLength) & ~3
+    const first = column.byteOffset + used * column.BYTES_PER_ELEMENT
+    if (first < behind) extents.push(first, behind)
+  }
+  return [...extents, end!]
 }
 
 /** Bytes that a snapshot of this machine has now. */
@@ -83,7 +96,7 @@ export function forkSys(sys: Sys): Sys {
   const copy = attach_sys(sys.kernel, copy_buffer(sys.image, stateExtents(sys)))
   copy.reclaim = sys.reclaim
   copy.seams = sys.seams
-  copy.swap_stores = sys.swap_stores
+  copy.swap_stores = sys.swap_stores.map(store => store.fork?.(sys.swap_state.io[0]!) ?? store)
   copy.shrinkers = sys.shrinkers
   return copy
 }

@@ -75,7 +75,7 @@ export class Timeline {
   #forgetFuture(): void {
     this.#commands.length = this.#position
     this.#checkpoints = this.#checkpoints.filter(({ at }) => at <= this.#position)
-    this.machine.forgetLogAfter(this.#origin + this.#position)
+    this.machine.forgetAfter(this.#origin + this.#position)
   }
 
   /** Does up to `n` undone commands again, so that tracepoints are heard; returns how many. */

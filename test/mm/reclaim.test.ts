@@ -11,7 +11,8 @@ import { frame_bytes, frame_bytes_for_write } from '../../src/mm/physmem.ts'
 import { pte_pfn } from '../../src/mm/pte.ts'
 import { cond_resched } from '../../src/mm/reclaim_clock.ts'
 import type { SwapStore } from '../../src/mm/swap_bytes.ts'
-import { EBUSY, EINVAL, read_swap_header, swapoff, swapon, write_swap_header } from '../../src/mm/swapfile.ts'
+import { parse_swap_header, write_swap_header } from '../../src/mm/swap_header.ts'
+import { EBUSY, EINVAL, swapoff, swapon } from '../../src/mm/swapfile.ts'
 import { pte_lookup } from '../../src/mm/user_pgtable.ts'
 import { MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE, SIGBUS } from '../../src/mm/vm_flags.ts'
 import { vm_init } from '../../src/mm/vm_init.ts'
@@ -123,11 +124,12 @@ describe('swap areas', () => {
     const { sys } = process
     const said: string[] = []
     sys.printk = line => said.push(line)
-    expect(read_swap_header(sys, new Uint8Array(4096))).toBe(-EINVAL)
-    const page = write_swap_header(4096, 100, [3])
-    expect(read_swap_header(sys, page)).toEqual({ version: 1, last_page: 99, badpages: [3] })
+    const swaponPage = (bytes: Uint8Array): number => swapon(sys, { ...area(), header: parse_swap_header(bytes, 4096) })
+    expect(swaponPage(new Uint8Array(4096))).toBe(-EINVAL)
+    const page = write_swap_header(4096, 100, { badpages: [3] })
     page[1024] = 2
-    expect(read_swap_header(sys, page)).toBe(-EINVAL)
+    expect(swaponPage(page)).toBe(-EINVAL)
+    expect(swaponPage(write_swap_header(4096, 10, { badpages: [1, 2, 3, 4, 5, 6, 7, 8, 9] }))).toBe(-EINVAL)
     expect(swapon(sys, { ...area(), pages: 100 })).toBe(-EINVAL)
     expect(swapon(sys, { ...area(), header: { version: 1, last_page: 0, badpages: [] } })).toBe(-EINVAL)
     expect(swapon(sys, area())).toBe(0)
@@ -135,6 +137,7 @@ describe('swap areas', () => {
     expect(said).toEqual([
       'Unable to find swap-space signature',
       'Unable to handle swap header version 2',
+      'Empty swap-file',
       'Swap area shorter than signature indicates',
       'Empty swap-file',
       'Adding 65528k swap on /swap.  Priority:-2 extents:1 across:65528k ',

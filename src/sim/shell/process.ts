@@ -6,7 +6,7 @@ import { kpagecount, stable_page_flags } from '../../mm/page_flags_user.ts'
 import { walk } from '../../mm/pgtable.ts'
 import { pagemap_entry } from '../../mm/task_mmu.ts'
 import * as F from '../../mm/vm_flags.ts'
-import type { ProcessCommand } from '../process_commands.ts'
+import type { Command, Result } from '../commands.ts'
 import { taskOf } from '../process_commands.ts'
 import type { Builtin, Session } from './session.ts'
 import { namedWords, ShellFailure, ShellSyntaxError, wholeNumber } from './words.ts'
@@ -16,7 +16,7 @@ const group = 'process'
 const hex = (session: Session, page: number): string => `0x${(page * session.machine.sys.page_bytes).toString(16)}`
 
 /** The page of an address; `ADDRESS+N` is N pages further. */
-function pageOf(session: Session, word: string | undefined): number {
+export function pageOf(session: Session, word: string | undefined): number {
   const [address, more] = (word ?? '').split('+')
   const value = wholeNumber(/^0x/i.test(address!) ? address : `0x${address}`, 'address')
   if (value > Number.MAX_SAFE_INTEGER) throw new ShellSyntaxError(`${address} is above all addresses of processes`)
@@ -36,14 +36,14 @@ const ERRORS: Readonly<Record<number, string>> = {
 }
 
 /** Does a command; a kernel's refusal fails the line. */
-function act(session: Session, command: ProcessCommand) {
+export function act(session: Session, command: Command): Result & { readonly printed: string } {
   const { result, printed } = session.do(command)
   const error = result.error ?? 0
   if (error < 0) throw Object.assign(new ShellFailure(`${command.op}: ${ERRORS[-error] ?? error}`), { text: printed })
   return { ...result, printed }
 }
 
-function pidOf(args: readonly string[]): [string[], { pid?: number }] {
+export function pidOf(args: readonly string[]): [string[], { pid?: number }] {
   const [plain, named] = namedWords(args, ['pid'])
   return [plain, named.has('pid') ? { pid: wholeNumber(named.get('pid'), 'pid') } : {}]
 }
@@ -110,16 +110,21 @@ function touch(how: 'read' | 'write' | 'exec'): Builtin['run'] {
     const page = pageOf(session, address)
     const { signal, minor, major, printed } = act(session, { op: 'touch', page, pages: count, access: how, ...pid })
     const faults = `${minor} minor, ${major} major faults\n${printed}`
-    if (signal === 0) return faults
-    // Nothing is left of it that could tell more.
-    if (signal === F.SIGKILL) throw Object.assign(new ShellFailure('SIGKILL'), { text: faults })
-    const { sys } = session.machine
-    const task = taskOf(sys, pid.pid)
-    const code = signal === F.SIGSEGV ? (CODES[sys.task.si_code[task]!] ?? '') : 'BUS_ADRERR'
-    const at = `0x${sys.task.si_addr[task]!.toString(16)}`
-    const why = ` (${code}) at ${at}, error code ${sys.task.error_code[task]}`
-    throw Object.assign(new ShellFailure(`${SIGNALS[signal!] ?? signal}${why}`), { text: faults })
+    return signalled(session, pid.pid, signal!, faults)
   }
+}
+
+/** What faults came to: a signal fails the line. */
+export function signalled(session: Session, pid: number | undefined, signal: number, faults: string): string {
+  if (signal === 0) return faults
+  // Nothing is left of it that could tell more.
+  if (signal === F.SIGKILL) throw Object.assign(new ShellFailure('SIGKILL'), { text: faults })
+  const { sys } = session.machine
+  const task = sys.task.pid.indexOf(pid ?? sys.task.pid[get_current(sys)]!, 1)
+  const code = signal === F.SIGSEGV ? (CODES[sys.task.si_code[task]!] ?? '') : 'BUS_ADRERR'
+  const at = `0x${sys.task.si_addr[task]!.toString(16)}`
+  const why = ` (${code}) at ${at}, error code ${sys.task.error_code[task]}`
+  throw Object.assign(new ShellFailure(`${SIGNALS[signal] ?? signal}${why}`), { text: faults })
 }
 
 function ranged(op: 'munmap' | 'mlock' | 'munlock'): Builtin['run'] {

@@ -5,6 +5,7 @@ import { RecordRing } from '../../trace/record_ring.ts'
 import type { Command, Result } from '../commands.ts'
 import type { Machine } from '../machine.ts'
 import { hasAllocators } from '../mm_core_init.ts'
+import type { SwapHost } from '../swap_host.ts'
 import { Timeline } from '../timeline.ts'
 import { editDistance } from '../where.ts'
 import { ShellFailure, ShellSyntaxError, splitLine } from './words.ts'
@@ -41,6 +42,8 @@ export interface Answer {
 export interface Surroundings {
   /** The text of a file, for `source`; throws where it cannot be read. */
   readFile?(path: string): string
+  /** Files for swap areas. */
+  readonly swap?: SwapHost
 }
 
 /** One command of the shell. */
@@ -58,6 +61,7 @@ export interface Builtin {
     | 'segment'
     | 'stack'
     | 'process'
+    | 'swap'
     | 'look'
     | 'time'
     | 'settings'
@@ -80,13 +84,13 @@ export class Session {
   /** Set by `exit`. */
   ended = false
   readonly #builtins: Readonly<Record<string, Builtin>>
-  readonly #surroundings: Surroundings
+  readonly surroundings: Surroundings
   #endTrace: (() => void) | null = null
   #depth = 0
 
   constructor(machine: Machine, builtins: Readonly<Record<string, Builtin>>, surroundings: Surroundings = {}) {
     this.#builtins = builtins
-    this.#surroundings = surroundings
+    this.surroundings = surroundings
     this.timelines.set(this.current, new Timeline(machine))
   }
 
@@ -181,7 +185,7 @@ export class Session {
 
   /** Does the lines of a file. */
   source(path: string): string {
-    const { readFile } = this.#surroundings
+    const { readFile } = this.surroundings
     if (!readFile) throw new ShellFailure(`${path}: files cannot be read here`)
     if (this.#depth === DEEPEST_SOURCE) throw new ShellFailure(`${path}: files source each other without end`)
     this.#depth++

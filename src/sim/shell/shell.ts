@@ -1,8 +1,11 @@
 // The shell over a machine: all its words, its help, and what a line could be completed to.
 
+import { swap_name } from '../../mm/swapfile.ts'
 import { sysctl_names } from '../../mm/sysctl.ts'
 import { procPaths } from '../inspect.ts'
 import type { Machine } from '../machine.ts'
+import { CONTENTS } from '../page_content.ts'
+import { swapAreas } from '../swap_files.ts'
 import { WRITABLE, WRITE_REFUSALS, writeCommand } from '../write_file.ts'
 import { allocateBuiltins } from './allocate.ts'
 import { lookBuiltins } from './look.ts'
@@ -14,6 +17,7 @@ import { processBuiltins } from './process.ts'
 import { segmentBuiltins } from './segment.ts'
 import { type Builtin, Session, type Surroundings, unknownWord } from './session.ts'
 import { stackBuiltins } from './stack.ts'
+import { swapBuiltins } from './swap.ts'
 import { timeBuiltins } from './time.ts'
 import { ShellFailure, ShellSyntaxError } from './words.ts'
 
@@ -27,6 +31,7 @@ const TITLES: Readonly<Record<Builtin['group'], string>> = {
   stack: 'kernel stacks, and contexts that must not sleep',
   segment: 'segments of 32-bit x86',
   process: 'processes',
+  swap: 'swap',
   look: 'look',
   time: 'time',
   settings: 'settings',
@@ -82,6 +87,7 @@ const BUILTINS: Readonly<Record<string, Builtin>> = {
   ...segmentBuiltins,
   ...processBuiltins,
   ...oomBuiltins,
+  ...swapBuiltins,
   ...lookBuiltins,
   ...timeBuiltins,
   ...shellBuiltins,
@@ -122,6 +128,9 @@ function argumentsOf(session: Session, command: string, position: number): strin
   if (command === 'switch' || command === 'diff') return [...session.timelines.keys()]
   if (command === 'trace') return ['on', 'off', 'show', 'clear']
   if (command === 'transparent_hugepage') return ['always', 'madvise', 'never']
+  if (command === 'swapon') return ['-p', '-s']
+  if (command === 'swapoff') return ['-a', ...swapAreas(sys).map(area => swap_name(sys, area))]
+  if (command === 'fill' && position === 3) return [...CONTENTS]
   if (command === 'buddy') return [...sys.kernel.zones]
   if (
     /free|page_address|^page$|^k?unmap|^vunmap|krealloc|ksize|^(memset|dump|schedule|stack)$/.test(command) &&
