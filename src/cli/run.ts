@@ -26,9 +26,10 @@ A file that ends in .ts, .mts, .js or .mjs is a kernel module: it exports init(k
 kernel's API (type ModuleKernel). It runs on a twin of 64 MiB, or on the description that it exports as \`machine\`, or on
 what the options say. --json prints { "module", "kernel", "returned", "finished", "error", "log", "unheard", "calls",
 "leaks": [ { "kind", "call", "bytes", "at" } ], "caches", "pools", "kmemleak": null | { "loaded", "ended" },
-"kasanReports", "faults", "clean" }; kmemleak has the kernel's file of leaks, while the module was loaded and at the
-end, on a kernel with DEBUG_KMEMLEAK; kasanReports has kind and place of what KASAN reported, on a kernel with KASAN.
-Exit 1 where it leaves anything behind or does not end well.`
+"kasanReports", "complaints", "faults", "clean" }; kmemleak has the kernel's file of leaks, while the module was loaded and at the
+end, on a kernel with DEBUG_KMEMLEAK; kasanReports has kind and place of what KASAN reported, on a kernel with KASAN; complaints the first lines of the
+kernel's other reports of wrong use.
+Exit 1 where it leaves anything behind, does not end well, or the kernel complained of it.`
 
 interface Options extends ModuleRunOptions {
   readonly trace?: boolean

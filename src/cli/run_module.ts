@@ -80,16 +80,11 @@ function kmemleakText(kmemleak: ModuleReport['kmemleak']): string[] {
   return [...told('while it was loaded', loaded), ...told('at the end', ended)]
 }
 
-/** Headlines of what the kernel reported, since reports are long and the log is longer; KASAN's are told by themselves. */
-function complaintText({ log }: ModuleReport): string[] {
-  const headlines = log.filter(
-    (line, at) =>
-      /^BUG\b(?!: KASAN)|^Kernel panic|^Unable to handle/.test(line) ||
-      log[at - 1]?.endsWith('[ cut here ]------------'),
-  )
-  const more = headlines.length - SHOWN
+/** What the kernel complained of, since reports are long and the log is longer. */
+function complaintText({ complaints }: ModuleReport): string[] {
+  const more = complaints.length - SHOWN
   return [
-    ...headlines.slice(0, SHOWN).map(line => `${bad('the kernel reported')}: ${line}`),
+    ...complaints.slice(0, SHOWN).map(line => `${bad('the kernel reported')}: ${line}`),
     ...(more > 0 ? [`and ${more} reports more`] : []),
   ]
 }

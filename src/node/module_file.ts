@@ -3,6 +3,7 @@
 import { statSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
 import { Worker } from 'node:worker_threads'
+import { complaintsIn } from '../sim/complaints.ts'
 import { Machine } from '../sim/machine.ts'
 import { kasanTitles } from '../sim/module/kasan_titles.ts'
 import type { ModuleReport } from '../sim/module/run_module.ts'
@@ -100,6 +101,7 @@ function cutReport(
     pools: 0,
     kmemleak: null,
     kasanReports: kasanTitles(log),
+    complaints: complaintsIn(log),
     faults: machine === null ? [] : machine.check(),
   }
 }

@@ -9,6 +9,14 @@ const COMPLAINT = [
   /^kmem_cache_create_usercopy\(.*\) failed with error -22$/,
 ]
 
+/** The line that says it: of a warning the one behind the cut; KASAN's reports are told by themselves. */
+export function complaintsIn(log: readonly string[]): string[] {
+  return log.flatMap((line, at) => {
+    if (!isComplaint(line) || line.startsWith('BUG: KASAN')) return []
+    return line.endsWith('[ cut here ]------------') ? log.slice(at + 1, at + 2) : [line]
+  })
+}
+
 /** Whether a line begins a complaint. */
 export function isComplaint(line: string): boolean {
   return COMPLAINT.some(pattern => pattern.test(line))

@@ -67,9 +67,9 @@ const bare = (text: unknown): string =>
     .replace(/^<[0-7]>/, '')
     .replace(/\n$/, '')
 
-function printCalls({ sys }: ModuleContext): Pick<BasicCalls, 'printk' | `pr_${'info' | 'warn' | 'err'}`> {
+function printCalls(ctx: ModuleContext): Pick<BasicCalls, 'printk' | `pr_${'info' | 'warn' | 'err'}`> {
   const print = (text: string): void => {
-    for (const line of bare(text).split('\n')) sys.printk?.(line)
+    for (const line of bare(text).split('\n')) ctx.print(line)
   }
   return { printk: print, pr_info: print, pr_warn: print, pr_err: print }
 }

@@ -11,6 +11,7 @@ import type { Sys } from '../../mm/mmzone.ts'
 import { virt_to_page } from '../../mm/page_address.ts'
 import type { PercpuPlace } from '../../mm/percpu.ts'
 import { vmalloc_to_pfn } from '../../mm/pgtable_map.ts'
+import { isComplaint } from '../complaints.ts'
 import { kasanTitle } from './kasan_titles.ts'
 import type { ModuleMemory } from './module_memory.ts'
 import type { PerCpu } from './percpu_calls.ts'
@@ -46,6 +47,8 @@ export class ModuleContext {
   readonly log: string[] = []
   /** Titles of what KASAN reported. */
   readonly kasanReports: string[] = []
+  /** First lines of whatever else the kernel complained of. */
+  readonly complaints: string[] = []
   /** What the module holds: blocks of pages by frame, objects by physical address, areas and mappings by page number. */
   readonly pages: Map<number, Held & { readonly order: number }> = new Map()
   readonly objects: Map<number, Held> = new Map()
@@ -70,6 +73,8 @@ export class ModuleContext {
   interrupts = 0
   constructors = 0
   #unheard = 0
+  #prints = false
+  #cut = false
   #pending: unknown = null
   readonly #frames: Map<number, Page> = new Map()
   readonly #stacks: Map<string, number> = new Map()
@@ -83,6 +88,7 @@ export class ModuleContext {
 
   /** A line of the kernel's log. */
   say(line: string): void {
+    this.#listen(line)
     const title = kasanTitle(line)
     if (title !== null && this.kasanReports.length < MOST_LINES) this.kasanReports.push(title)
     if (this.log.length >= MOST_LINES) {
@@ -91,6 +97,22 @@ export class ModuleContext {
     }
     this.log.push(line)
     this.#options.onLine(line)
+  }
+
+  /** What the kernel complains of; KASAN's reports are told by themselves. */
+  #listen(line: string): void {
+    if (this.#prints || kasanTitle(line) !== null || this.complaints.length >= MOST_LINES) return
+    // What a warning says stands behind the line that cuts it out.
+    const cut = line.endsWith('[ cut here ]------------')
+    if (this.#cut || (!cut && isComplaint(line))) this.complaints.push(line)
+    this.#cut = cut
+  }
+
+  /** A line of the module's own. */
+  print(line: string): void {
+    this.#prints = true
+    this.sys.printk?.(line)
+    this.#prints = false
   }
 
   /** Lines that were printed after the log was full. */

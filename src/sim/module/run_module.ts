@@ -65,16 +65,18 @@ export interface ModuleReport {
   readonly kmemleak: KmemleakReport | null
   /** What KASAN reported: kind and place of each mistake. */
   readonly kasanReports: readonly string[]
+  /** First lines of whatever else the kernel complained of: wrong use, damage, a sleep where nobody may. */
+  readonly complaints: readonly string[]
   /** Broken laws of the machine. */
   readonly faults: readonly string[]
 }
 
 const MOST_CALLS = 1_000_000
 
-/** Whether a module came and went without a trace. */
+/** Whether a module came and went without a trace, and the kernel had nothing to complain of. */
 export function isClean(report: ModuleReport): boolean {
-  const { error, returned, leaks, caches, pools, faults, kmemleak, kasanReports } = report
-  const left = leaks.length + caches.length + pools + faults.length + kasanReports.length
+  const { error, returned, leaks, caches, pools, faults, kmemleak, kasanReports, complaints } = report
+  const left = leaks.length + caches.length + pools + faults.length + kasanReports.length + complaints.length
   return error === null && (returned ?? 0) >= 0 && left === 0 && (kmemleak?.ended ?? '') === ''
 }
 
@@ -208,6 +210,7 @@ function reportOf(ctx: ModuleContext, { loaded, ...life }: Life, ended: string):
     pools: ctx.pools.size,
     kmemleak: ctx.sys.debug_kmemleak ? { loaded, ended } : null,
     kasanReports: ctx.kasanReports,
+    complaints: ctx.complaints,
     faults: brokenLaws(ctx.sys),
   }
 }

@@ -59,6 +59,25 @@ function hash(pointer: number): number {
   return (h ^ (h >>> 15)) >>> 0
 }
 
+/** A set of whole numbers from 0 on, at a bit each. */
+export class Bits {
+  #words: Uint32Array = new Uint32Array(1 << 10)
+
+  has(number: number): boolean {
+    return (((this.#words[Math.floor(number / 32)] ?? 0) >>> (number % 32)) & 1) === 1
+  }
+
+  add(number: number): void {
+    const word = Math.floor(number / 32)
+    if (word >= this.#words.length) {
+      const larger = new Uint32Array(2 ** Math.ceil(Math.log2(word + 2)))
+      larger.set(this.#words)
+      this.#words = larger
+    }
+    this.#words[word]! |= 1 << (number % 32)
+  }
+}
+
 /** Numbers by row, as many as are asked for; 0 where nothing was written. */
 export class Numbers {
   #values: Float64Array = new Float64Array(1 << 10)

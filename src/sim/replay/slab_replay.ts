@@ -67,7 +67,7 @@ export class SlabReplay {
   #strings: StringTable | null = null
   /** Frames of slabs, by their first: pages. */
   readonly #slabs: Map<number, number> = new Map()
-  #nextSlab = 0
+  #page = 0
   #ordinal = 0
 
   constructor(states: ReplayStates, scan: SlabScan, span: SlabSpan) {
@@ -103,14 +103,14 @@ export class SlabReplay {
     const { slabAllocs } = this.#scan
     for (let row = 0; row < length; row++) {
       const at = this.#ordinal++
-      if (at < begin || at >= end) continue
       const event = kind[row]!
+      const page = event === KIND.mm_page_alloc ? this.#page++ : -1
+      if (at < begin || at >= end) continue
       if (event >= KIND.kmalloc && event <= KIND.kmem_cache_free) {
         this.#handle(event, batch, row)
         if (this.#series.due(at - begin)) this.#series.take(at - begin, batch.time[row]!)
-      } else if (event === KIND.mm_page_alloc) {
-        while (slabAllocs[this.#nextSlab]! < at) this.#nextSlab++
-        if (slabAllocs[this.#nextSlab] === at) this.#slabTaken(batch.a[row]!, batch.b[row]!)
+      } else if (page >= 0) {
+        if (slabAllocs.has(page)) this.#slabTaken(batch.a[row]!, batch.b[row]!)
       } else if (event === KIND.mm_page_free) this.#pagesFreed(batch.a[row]!, batch.b[row]!)
     }
   }

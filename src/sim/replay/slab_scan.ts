@@ -8,7 +8,7 @@ import { KIND } from '../../trace/events.ts'
 import { EventNames } from './event_names.ts'
 import { MARKER_BEGIN, MarkerReader } from './markers.ts'
 import { SlabNames } from './slab_names.ts'
-import { Numbers, PointerTable } from './slab_objects.ts'
+import { Bits, Numbers, PointerTable } from './slab_objects.ts'
 
 /** Regions of memory begin at multiples of this in every kernel, wherever randomization puts them. */
 const REGION = 2 ** 30
@@ -20,8 +20,8 @@ export interface SlabScan {
   readonly names: SlabNames
   /** Address of frame 0 in the direct map, signed as in events; NaN = pointers are no addresses. */
   readonly base: number
-  /** Ordinals of mm_page_alloc events whose pages became a slab, rising. */
-  readonly slabAllocs: readonly number[]
+  /** Which mm_page_alloc events, counted from 0, gave pages that became a slab. */
+  readonly slabAllocs: Bits
   /** Pointers that were free at the start, in the order in which they were taken, and the CPU that took each. */
   readonly freeAtStart: readonly { readonly pointer: number; readonly cache: number; readonly cpu: number }[]
   /** The cache of a pointer that only a bare kfree shows; -1 = nothing tells. */
@@ -43,14 +43,16 @@ export class SlabScanner {
   #cache = new Numbers()
   #cpu = new Numbers()
   #when = new Numbers()
-  /** Objects that came right after pages for a slab, and when: their caches had no free object left. */
-  #grown: { row: number; at: number }[] = []
+  /** Of objects that came right after pages for a slab, the first time + 1: their caches had no free object left. */
+  #grown = new Numbers()
   #fresh = false
   readonly #votes: Map<number, number> = new Map()
-  /** By frame: ordinal + 1 of the event that allocated its block; 0 = none did. */
+  /** By frame: number + 1 of the event that allocated its block; 0 = none did. */
   readonly #blockAt: Float64Array
-  #slabAllocs: Set<number> = new Set()
-  #masked: number[] = []
+  /** A bit for each event of an allocation of pages: those that hold an object, and those with the mask of a slab. */
+  #slabAllocs = new Bits()
+  #masked = new Bits()
+  #pages = 0
   /** The block that was allocated last, if no object came since; -1 = none. */
   #lastPage = -1
   #lastOrder = 0
@@ -100,26 +102,27 @@ export class SlabScanner {
     this.#cache = new Numbers()
     this.#cpu = new Numbers()
     this.#when = new Numbers()
-    this.#grown = []
+    this.#grown = new Numbers()
     this.#blockAt.fill(0)
-    this.#slabAllocs = new Set()
-    this.#masked = []
+    this.#slabAllocs = new Bits()
+    this.#masked = new Bits()
     this.#count = 0
   }
 
   #page(batch: EventBatch, row: number): void {
     const pfn = batch.a[row]!
     const order = batch.b[row]!
+    const number = this.#pages++
     this.#lastPage = -1
     if (!(pfn > 0 && order >= 0 && order < 4 && pfn + (1 << order) <= this.#blockAt.length)) return
     this.#lastPage = pfn
     this.#lastOrder = order
     const end = pfn + (1 << order)
-    for (let frame = pfn; frame < end; frame++) this.#blockAt[frame] = this.#ordinal + 1
+    for (let frame = pfn; frame < end; frame++) this.#blockAt[frame] = number + 1
     const mask = this.#events!.maskOf(batch, row)
     const slab = __GFP_NOWARN | __GFP_NORETRY
     this.#fresh = (mask & slab) === slab
-    if (this.#fresh) this.#masked.push(this.#ordinal)
+    if (this.#fresh) this.#masked.add(number)
   }
 
   #object(event: number, batch: EventBatch, row: number): void {
@@ -143,7 +146,7 @@ export class SlabScanner {
       this.#seeSlab(pointer)
       return
     }
-    if (this.#fresh) this.#grown.push({ row: at, at: this.#ordinal })
+    if (this.#fresh && this.#grown.get(at) === 0) this.#grown.set(at, this.#ordinal + 1)
     this.#fresh = false
     if (event === KIND.kmalloc || event === KIND.kmalloc_node) {
       const cache = this.#names!.kmalloc(batch.d[row]!, this.#mask(batch, row))
@@ -191,12 +194,10 @@ export class SlabScanner {
   finish(): SlabScan | null {
     if (this.#count === 0 || !this.#names) return null
     const base = this.#base()
-    const addresses = !Number.isNaN(base)
-    const allocs = new Set(addresses ? this.#slabAllocs : this.#masked)
     return {
       names: this.#names,
       base,
-      slabAllocs: [...allocs].sort((x, y) => x - y),
+      slabAllocs: Number.isNaN(base) ? this.#masked : this.#slabAllocs,
       freeAtStart: this.#freeAtStart(base),
       cacheAt: this.#cacheAt(base),
     }
@@ -226,10 +227,20 @@ export class SlabScanner {
     return named >= 0 ? named : this.#names!.cacheOf(this.#key.get(row) - 1)
   }
 
+  /** When each cache had no free object left for the first time. */
+  #firstGrown(): Map<number, number> {
+    const grown = new Map<number, number>()
+    for (let row = 0; row < this.#pointers.size; row++) {
+      const at = this.#grown.get(row) - 1
+      const cache = this.#cacheOf(row)
+      if (at >= 0 && at < (grown.get(cache) ?? Number.POSITIVE_INFINITY)) grown.set(cache, at)
+    }
+    return grown
+  }
+
   #freeAtStart(base: number): { pointer: number; cache: number; cpu: number }[] {
     const free: { pointer: number; cache: number; cpu: number }[] = []
-    const grown = new Map<number, number>()
-    for (const { row, at } of this.#grown.toReversed()) grown.set(this.#cacheOf(row), at)
+    const grown = this.#firstGrown()
     for (let row = 0; row < this.#pointers.size; row++) {
       if (this.#first.get(row) !== FIRST_ALLOC) continue
       const pointer = this.#pointers.pointer(row)
