@@ -1,23 +1,10 @@
 // One run of a workload on the C allocator: `page_alloc IMAGE LIVE MIXED BATCHES OPS SEED EVENT…`; prints
 // { "ns", "sum" } as alloc_js.mjs does. EVENT… are the rows of the pgalloc events by zone type, then of pgfree.
-#include <string.h>
-#include <sys/mman.h>
-#include <time.h>
 #include "page_alloc.h"
+#include "image.h"
 
 enum { GFP_KERNEL = 0xcc0, GFP_RECLAIMABLE = 0x10, GFP_HIGHUSER_MOVABLE = 0x100cca };
 static const int masks[4] = {GFP_KERNEL, GFP_KERNEL | GFP_RECLAIMABLE, GFP_HIGHUSER_MOVABLE, GFP_HIGHUSER_MOVABLE};
-
-static double cpu_seconds(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-  return t.tv_sec + t.tv_nsec / 1e9;
-}
-static uint32_t next_random(uint32_t x) {
-  x ^= x << 13;
-  x ^= x >> 17;
-  return x ^ x << 5;
-}
 
 static void hot(sysp s, int ops) {
   for (int i = 0; i < ops; i++) free_pages(s, alloc_pages(s, GFP_KERNEL, 0), 0);
@@ -43,32 +30,6 @@ static uint32_t churn_mixed(sysp s, int32_t *slots, uint8_t *orders, int live, u
   return x;
 }
 
-static char *read_image(const char *path, struct sys *s, int64_t *size) {
-  char name[4096];
-  int64_t offsets[NR_OFFSETS];
-  snprintf(name, sizeof name, "%s.offsets", path);
-  FILE *f = fopen(name, "r");
-  if (!f || fscanf(f, "%ld", size) != 1) stop("no offsets");
-  for (int i = 0; i < NR_OFFSETS; i++)
-    if (fscanf(f, "%ld", &offsets[i]) != 1) stop("offsets cut");
-  fclose(f);
-  char *base = mmap(NULL, *size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  f = fopen(path, "r");
-  static char chunk[1 << 16];
-  for (int64_t at = 0; at < *size; at += sizeof chunk) {
-    size_t got = fread(chunk, 1, sizeof chunk, f);
-    // Pages of zeros stay untouched, as they are in the twin.
-    for (size_t i = 0; i < got; i++)
-      if (chunk[i] != 0) {
-        memcpy(base + at, chunk, got);
-        break;
-      }
-  }
-  fclose(f);
-  sys_attach(s, base, offsets);
-  return base;
-}
-
 int main(int argc, char **argv) {
   if (argc < 9) stop("arguments");
   struct sys s;
@@ -90,9 +51,6 @@ int main(int argc, char **argv) {
     double took = cpu_seconds() - start;
     if (took < best) best = took;
   }
-  uint32_t hash = 0x811c9dc5;
-  const uint32_t *words = (const uint32_t *)base;
-  for (int64_t i = 0; i < size / 4; i++) hash = (hash ^ words[i]) * 0x01000193;
-  printf("{\"ns\":%.3f,\"sum\":%u}\n", best / ops * 1e9, hash);
+  printf("{\"ns\":%.3f,\"sum\":%u}\n", best / ops * 1e9, image_hash(base, size));
   return 0;
 }

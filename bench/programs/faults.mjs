@@ -1,8 +1,11 @@
-// Faults and accesses of one process, through the walker: prints { ns, perPage }. Arguments: what ("fault" = first writes
-// to anonymous pages with their unmapping, "walk" = accesses to pages that are there), the compiled twin's folder.
+// Faults and accesses of one process, through the walker: prints { ns, perPage, sum }. Arguments: what ("fault" = first writes
+// to anonymous pages with their unmapping, "walk" and "random" = writes to pages that are there), the compiled twin's folder.
+// A third argument is a file: the machine's image before the accesses goes there, for C; prints { pgd, page, pages, stride }.
 import { pathToFileURL } from 'node:url'
+import { writeImage } from '../c_layout.mjs'
+import { imageHash } from '../machine.mjs'
 
-const [what, dist] = process.argv.slice(2)
+const [what, dist, file] = process.argv.slice(2)
 const load = path => import(pathToFileURL(`${dist}/${path}`).href)
 const { boot_from_description } = await load('sim/boot.js')
 const { setup_address_space } = await load('arch/x86/setup_address_space.js')
@@ -13,6 +16,7 @@ const { do_madvise } = await load('mm/madvise.js')
 const { access_loop } = await load('mm/access.js')
 
 const PAGES = 16384
+const STRIDE = what === 'random' ? 7919 : 1
 const ROUNDS = what === 'fault' ? 60 : 200
 const sys = boot_from_description({ memory: '1G' }, { processes: { nr_tasks: 4 } })
 setup_address_space(sys)
@@ -23,7 +27,13 @@ const mm = mm_alloc(sys, task)
 sys.task.mm[task] = mm
 switch_to(sys, task)
 const page = do_mmap(sys, mm, { pages: PAGES, prot: 3, flags: 0x22 })
-const order = Int32Array.from({ length: PAGES }, (_, i) => (what === 'random' ? (i * 7919) % PAGES : i))
+const order = Int32Array.from({ length: PAGES }, (_, i) => (i * STRIDE) % PAGES)
+if (what !== 'fault') access_loop(sys, page, order, null, 1, 0, PAGES)
+if (file) {
+  writeImage(sys, file)
+  console.log(JSON.stringify({ pgd: sys.mm.pgd[mm] - 1, page, pages: PAGES, stride: STRIDE }))
+  process.exit()
+}
 let best = Infinity
 for (let round = 0; round < ROUNDS; round++) {
   const before = process.cpuUsage()
@@ -35,4 +45,4 @@ for (let round = 0; round < ROUNDS; round++) {
 }
 if (what === 'fault' && sys.task.min_flt[task] !== PAGES * ROUNDS) throw new Error('not every access faulted')
 const perPage = 31 + 8 + sys.kernel.pgtable.entry_bytes
-console.log(JSON.stringify({ ns: best, perPage }))
+console.log(JSON.stringify({ ns: best, perPage, sum: imageHash(sys) }))

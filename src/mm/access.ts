@@ -5,6 +5,7 @@
 import { handle_mm_fault } from './memory.ts'
 import { get_current } from './mm_counter.ts'
 import type { Sys } from './mmzone.ts'
+import { page_walk } from './page_walk.ts'
 import { expand_stack } from './stack_growth.ts'
 import * as F from './vm_flags.ts'
 import { find_vma } from './vma.ts'
@@ -13,7 +14,6 @@ export const ACCESS_READ = 0
 export const ACCESS_WRITE = 1
 export const ACCESS_EXEC = 2
 
-const WRITE_BIT = 2
 const ALLOWED: number = F.FAULT_FLAG_USER | F.FAULT_FLAG_ALLOW_RETRY
 
 /** One access to a page (`kind` ACCESS_*): 0, or the signal that the task got. @ours */
@@ -21,47 +21,12 @@ export function access(sys: Sys, page: number, kind: number): number {
   const task = get_current(sys)
   const mm = sys.task.mm[task]!
   for (;;) {
-    const missing = walk(sys, sys.mm.pgd[mm]! - 1, page, kind)
+    const missing = page_walk(sys)(sys.mm.pgd[mm]! - 1, page, kind)
     if (missing === 0) return 0
     const signal = do_user_addr_fault(sys, task, mm, page, missing - 1)
     if (signal !== 0) return signal
   }
 }
-
-/** The processor's walk: 0 = allowed and noted, else the error code of the fault + 1. */
-function walk(sys: Sys, pgd: number, page: number, kind: number): number {
-  const { pgtable, PAGE_SHIFT } = sys.kernel
-  const { split, fields } = pgtable.index
-  const words = sys.physmem_words
-  const { data } = sys.page
-  const wide = pgtable.entry_bytes === 8 ? 1 : 0
-  const high = Math.floor(page / split)
-  const low = page - high * split
-  const end = fields.length - 3
-  const code = F.X86_PF_USER | (kind === ACCESS_WRITE ? F.X86_PF_WRITE : kind === ACCESS_EXEC ? instr(sys) : 0)
-  let table = pgd
-  for (let at = 0; ; at += 3) {
-    const slot = (((fields[at] === 1 ? high : low) >>> fields[at + 1]!) & fields[at + 2]!) << wide
-    const word = ((data[table]! - 1) << (PAGE_SHIFT - 2)) + slot
-    const lo = words[word]!
-    if ((lo & 1) === 0) return code + 1
-    if (at === end || (lo & 0x80) !== 0) {
-      // The kernel's own pages are not the user's.
-      if ((lo & 4) === 0) return (code | F.X86_PF_PROT) + 1
-      if (kind === ACCESS_WRITE) {
-        if ((lo & WRITE_BIT) === 0) return (code | F.X86_PF_PROT) + 1
-        words[word] = (lo | 0x60) >>> 0
-        return 0
-      }
-      if (kind === ACCESS_EXEC && wide === 1 && words[word + 1]! >>> 31 !== 0) return (code | F.X86_PF_PROT) + 1
-      if ((lo & 0x20) === 0) words[word] = (lo | 0x20) >>> 0
-      return 0
-    }
-    table = wide === 1 ? ((words[word + 1]! & 0x7ff) << 20) | (lo >>> 12) : lo >>> 12
-  }
-}
-
-const instr = (sys: Sys): number => (sys.pgtable_state.supported_nx[0] === 1 ? F.X86_PF_INSTR : 0)
 
 /** Accesses of the running task: `offsets` pages above `base`, a byte of `kinds` each (null = all of `kind`). Stops at a
  * signal and returns how many accesses were made. @ours */
@@ -76,13 +41,15 @@ export function access_loop(
 ): number {
   const task = get_current(sys)
   const mm = sys.task.mm[task]!
+  const walk = page_walk(sys)
+  const pgd = sys.mm.pgd[mm]! - 1
   for (let i = from; i < to; i++) {
     const page = base + offsets[i]!
     const how = kinds === null ? kind : kinds[i]!
-    let missing = walk(sys, sys.mm.pgd[mm]! - 1, page, how)
+    let missing = walk(pgd, page, how)
     while (missing !== 0) {
       if (do_user_addr_fault(sys, task, mm, page, missing - 1) !== 0) return i - from
-      missing = walk(sys, sys.mm.pgd[mm]! - 1, page, how)
+      missing = walk(pgd, page, how)
     }
   }
   return to - from

@@ -218,6 +218,7 @@ function sys_of(kernel: Kernel, image: Image): Sys {
     seams: {},
     fast_path: null,
     slub_fast_path: null,
+    page_walk: null,
     debug_kmemleak: kernel.config.DEBUG_KMEMLEAK,
     nr_frames: frames,
     nr_nodes: about.nr_nodes as number,

@@ -14,6 +14,7 @@ import { MEMPOOL, MEMPOOL_ELEMENT } from './mempool_tables.ts'
 import { LINK, PAGE } from './mm_types.ts'
 import { PKMAP_TABLES } from './page_address_map.ts'
 import type { FastPath } from './page_alloc/fast_path.ts'
+import type { PageWalk } from './page_walk.ts'
 import { PERCPU_TABLES } from './percpu_tables.ts'
 import { PGTABLE_STATE } from './pgtable_types.ts'
 import { PHYSMEM, PHYSMEM_SLOT, PHYSMEM_STATE } from './physmem_table.ts'
@@ -109,6 +110,8 @@ export interface Sys extends TableViews {
   fast_path: FastPath | null
   /** The same for objects of SLUB. */
   slub_fast_path: SlubFastPath | null
+  /** The processor's walk through page tables, bound in the same way. */
+  page_walk: PageWalk | null
   /** Who listens to tracepoints; not state. */
   trace: Probes
   /** Where the kernel's messages go, a line each without its level; not state. */
