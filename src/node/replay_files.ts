@@ -1,5 +1,5 @@
-// A replay of files: the trace is read twice, once to learn what the captured files do not say of the start, once to
-// replay it. The captured states lie beside the trace:
+// A replay of files: the trace is gone through twice, once to learn what the captured files do not say of the start, once
+// to replay it; it is parsed once, and kept as columns in between. The captured states lie beside the trace:
 //   before/ after/          the state at the two ends; of the trace of a boot only the end, called after/ or boot/
 //   boot/ boot-full/        files that these have not (iomem, version …), here or one folder up
 // What comes through a pipe is read once; the start is then less exact.
@@ -14,6 +14,8 @@ import { createSlabReplay, createSlabScan } from '../sim/replay/slab_replay.ts'
 import type { SlabScan } from '../sim/replay/slab_scan.ts'
 import { createReplay, createScan, type ReplayReport, type ReplayStates } from '../sim/replay.ts'
 import type { EventBatch, TraceDiagnostic } from '../trace/batch.ts'
+import type { TraceSummary } from '../trace/ftrace_text.ts'
+import { EventSpool } from './event_spool.ts'
 import { expectReadable } from './input.ts'
 import { readDescription } from './machine_file.ts'
 import { holdsFile, readMachineDirs, sharedFolders } from './snapshot_dir.ts'
@@ -39,12 +41,26 @@ export interface ReplayFilesOptions {
 export async function replayTrace(trace: string, options: ReplayFilesOptions = {}): Promise<ReplayReport> {
   if (trace !== '-') expectReadable(trace)
   const start = startOf(trace, options.machine)
-  const scans = trace === '-' ? null : await scanTrace(trace, start, options)
+  const spool = new EventSpool()
+  try {
+    return await replayTwice(trace, start, options, spool)
+  } finally {
+    spool.close()
+  }
+}
+
+async function replayTwice(
+  trace: string,
+  start: Start,
+  options: ReplayFilesOptions,
+  spool: EventSpool,
+): Promise<ReplayReport> {
+  const scans = trace === '-' ? null : await scanTrace(trace, start, options, spool)
   if (scans && scans.pages.snapshots === 0 && options.machine === undefined && start.states.before === null)
     throw new UserError(`${traceName(trace)}: ${NO_SNAPSHOT}`)
   const out = options.traceOut === undefined ? null : traceOut(options.traceOut)
   try {
-    return await replayScanned(trace, start, scans, options, out)
+    return await replayScanned(trace, start, scans, options, spool, out)
   } finally {
     out?.discard()
   }
@@ -70,9 +86,11 @@ async function replayScanned(
   trace: string,
   { states, machine }: Start,
   scans: Scans | null,
-  { settings = [], onProgress, signal, machine: machineName }: ReplayFilesOptions,
+  options: ReplayFilesOptions,
+  spool: EventSpool,
   out: TraceOut | null,
 ): Promise<ReplayReport> {
+  const { settings = [], machine: machineName } = options
   const replay = toldOf(undefined, () =>
     createReplay({
       ...states,
@@ -84,14 +102,9 @@ async function replayScanned(
     }),
   )
   const slabs = scans?.slabs ? createSlabReplay(states, scans.slabs, scans.pages) : null
-  const passes = scans ? 2 : 1
-  const summary = await readTrace(trace, {
-    onBatch: batch => {
-      replay.push(batch)
-      slabs?.push(batch)
-    },
-    onProgress: (read, total) => onProgress?.(read + (passes - 1) * total, passes * total, 'replaying'),
-    ...(signal ? { signal } : {}),
+  const summary = await readAgain(trace, scans, spool, options, batch => {
+    replay.push(batch)
+    slabs?.push(batch)
   })
   const report = replay.finish()
   if (report.replayed === 0) throw nothingReplayed(trace, summary.first[0])
@@ -106,9 +119,28 @@ async function replayScanned(
   }
 }
 
+/** The events of a trace: as the first reading kept them, else from the trace itself. */
+async function readAgain(
+  trace: string,
+  scans: Scans | null,
+  spool: EventSpool,
+  { onProgress, signal }: ReplayFilesOptions,
+  onBatch: (batch: EventBatch) => void,
+): Promise<TraceSummary> {
+  const passes = scans ? 2 : 1
+  const input = {
+    onProgress: (read: number, total: number) => onProgress?.(read + (passes - 1) * total, passes * total, 'replaying'),
+    ...(signal ? { signal } : {}),
+  }
+  if (!scans || !spool.whole) return readTrace(trace, { ...input, onBatch })
+  await spool.read(onBatch, input)
+  return scans.summary
+}
+
 interface Scans {
   readonly pages: TraceScan
   readonly slabs: SlabScan | null
+  readonly summary: TraceSummary
 }
 
 /** What was not understood first is the likely reason. */
@@ -121,19 +153,21 @@ async function scanTrace(
   trace: string,
   { states, folder }: Start,
   { onProgress, signal }: ReplayFilesOptions,
+  spool: EventSpool,
 ): Promise<Scans | null> {
   if (states.before === null && states.after === null) return null
   const scanner = toldOf(folder, () => createScan(states))
   const slabs = createSlabScan(states)
-  await readTrace(trace, {
+  const summary = await readTrace(trace, {
     onBatch: batch => {
       scanner.push(batch)
       slabs?.push(batch)
+      spool.write(batch)
     },
     onProgress: (read, total) => onProgress?.(read, 2 * total, 'reading'),
     ...(signal ? { signal } : {}),
   })
-  return { pages: scanner.finish(), slabs: slabs?.finish() ?? null }
+  return { pages: scanner.finish(), slabs: slabs?.finish() ?? null, summary }
 }
 
 /** What the replay starts from and is compared with. */

@@ -23,7 +23,7 @@ import { Series } from './replay/series.ts'
 import { applySettings, enterSizes, type Settings, sizesDiffer } from './replay/settings.ts'
 import { firstOf, type ReplayStates, startFrom } from './replay/start.ts'
 import { Statistics } from './replay/statistics.ts'
-import { followReport, predictReport } from './replay/summary.ts'
+import { followReport, machineReport, predictReport } from './replay/summary.ts'
 import { TwinRecorder } from './replay/twin_recorder.ts'
 import { type Restored, restore } from './restore.ts'
 import { forkSys } from './state.ts'
@@ -51,6 +51,17 @@ export function createReplay(options: ReplayOptions): Replay {
 }
 
 const MOST_DIAGNOSTICS = 20
+
+// The engine folds a file's own constants into its code; what is imported it reads at every use.
+const ALLOC: number = KIND.mm_page_alloc
+const FREE: number = KIND.mm_page_free
+const FREE_BATCHED: number = KIND.mm_page_free_batched
+const TAKEN: number = KIND.mm_page_alloc_zone_locked
+const DRAIN: number = KIND.mm_page_pcpu_drain
+const FALLBACK: number = KIND.mm_page_alloc_extfrag
+const MARK: number = KIND.tracing_mark_write
+/** The page allocator's tracepoints and those of objects have the first numbers. */
+const LAST_OF_ALLOCATORS: number = KIND.rss_stat
 
 export class Replay {
   readonly #options: ReplayOptions
@@ -148,7 +159,7 @@ export class Replay {
       this.#recorder ??= new TwinRecorder(this.#twins[0], batch.strings, this.#options.onTwinEvents)
     const { kind, length } = batch
     for (let row = 0; row < length; row++) {
-      if (kind[row] === KIND.tracing_mark_write) this.#mark(batch, row)
+      if (kind[row] === MARK) this.#mark(batch, row)
       else if (this.#running) this.#play(batch, row)
       this.#event++
     }
@@ -187,22 +198,22 @@ export class Replay {
   }
 
   #play(batch: EventBatch, row: number): void {
-    const { kind, cpu } = batch
-    const event = kind[row]!
-    const on = cpu[row]!
+    const event = batch.kind[row]!
+    const on = batch.cpu[row]!
+    const follow = this.#follow
     if (!this.#ended) this.#passTime(batch.time[row]!)
-    if (event !== KIND.mm_page_pcpu_drain) this.#follow.endDrain(on)
-    this.#follow.level = interruptLevel(batch.irq[row]!)
-    if (event !== KIND.mm_page_alloc_zone_locked && event !== KIND.mm_page_alloc_extfrag) {
+    if (event !== DRAIN) follow.endDrain(on)
+    follow.level = interruptLevel(batch.irq[row]!)
+    if (event !== TAKEN && event !== FALLBACK) {
       if (this.#early) this.#settleBoot(this.#early)
-      this.#follow.endRefill(on)
+      follow.endRefill(on)
       // Between a refill and the event of its allocation, kswapd may be woken.
-      if (event <= KIND.rss_stat) this.#follow.settleRefill(event === KIND.mm_page_alloc ? batch.a[row]! : -1, on)
+      if (event <= LAST_OF_ALLOCATORS) follow.settleRefill(event === ALLOC ? batch.a[row]! : -1, on)
     }
     if (this.#resizes && !this.#changed) this.#watchTask(batch.comm[row]!)
     if (!this.#ended) this.#recorder?.at(batch, row)
     this.#dispatch(event, batch, row, on)
-    if (event !== KIND.mm_page_pcpu_drain && on < this.#last.length) this.#last[on] = event
+    if (event !== DRAIN && on < this.#last.length) this.#last[on] = event
   }
 
   #passTime(time: number): void {
@@ -216,8 +227,12 @@ export class Replay {
       this.#second = second
     }
     if (this.#series.due(this.#replayed)) this.#series.take(this.#replayed, time)
+    if (this.#resizes && !this.#changed) this.#watchSizes()
+  }
+
+  #watchSizes(): void {
     const resized = this.#options.scan?.resized ?? -1
-    if (!this.#changed && this.#resizes && resized >= 0 && this.#event >= resized) this.#changeSettings()
+    if (resized >= 0 && this.#event >= resized) this.#changeSettings()
   }
 
   /** khugepaged starts where huge pages are switched on, which raises min_free_kbytes.
@@ -242,20 +257,17 @@ export class Replay {
   }
 
   #dispatch(event: number, batch: EventBatch, row: number, cpu: number): void {
+    const { a, b, c } = batch
+    if (event === ALLOC) this.#alloc(batch, row, a[row]!, b[row]!, c[row]!, cpu)
+    else if (event === FREE) this.#free(batch, row, a[row]!, b[row]!, cpu)
+    else if (event === TAKEN) this.#taken(a[row]!, b[row]!, c[row]!, cpu)
+    else if (event === DRAIN) this.#drain(a[row]!, b[row]!, c[row]!, cpu)
+    else if (event !== FREE_BATCHED) this.#dispatchRare(event, batch, row, cpu)
+  }
+
+  #dispatchRare(event: number, batch: EventBatch, row: number, cpu: number): void {
     const { a, b, c, d } = batch
     switch (event) {
-      case KIND.mm_page_alloc:
-        this.#alloc(batch, row, a[row]!, b[row]!, c[row]!, cpu)
-        break
-      case KIND.mm_page_free:
-        this.#free(batch, row, a[row]!, b[row]!, cpu)
-        break
-      case KIND.mm_page_alloc_zone_locked:
-        this.#taken(a[row]!, b[row]!, c[row]!, cpu)
-        break
-      case KIND.mm_page_pcpu_drain:
-        this.#drain(a[row]!, b[row]!, c[row]!, cpu)
-        break
       case KIND.mm_page_alloc_extfrag:
         if (!this.#ended) this.#statistics!.fallback(batch, row)
         this.#follow.fallback(a[row]!, b[row]!, c[row]!, d[row]!, batch.f[row] === 1, cpu)
@@ -337,7 +349,7 @@ export class Replay {
     if (!this.#ended) {
       const cause = this.#last[cpu] ?? 0
       this.#drained += 1 << order
-      if (cause !== KIND.mm_page_free && cause !== KIND.mm_page_free_batched) {
+      if (cause !== FREE && cause !== FREE_BATCHED) {
         this.#unprompted += 1 << order
         const pcp = pfn > 0 && pfn < sys.nr_frames ? sys.page.private[pfn]! : 0
         const zone = Math.floor(pcp / sys.nr_cpus)
@@ -362,7 +374,7 @@ export class Replay {
     if (!this.#ended) this.#end()
     this.#recorder?.give()
     if (!this.#frames) this.#compareFrames()
-    const { sys, source, zones } = this.#start
+    const { sys } = this.#start
     const { followed, twins } = this.#zonesAtEnd!
     const reports = this.#twins.map((twin, i) => predictReport(twin.counts, this.#settings[i]!, twins[i]!))
     const { before, after } = this.#options
@@ -375,17 +387,7 @@ export class Replay {
       predict: reports[0] ?? null,
       twins: reports,
       settings: this.#settings,
-      machine: {
-        kernel: sys.kernel.name,
-        release: before?.release ?? after?.release ?? null,
-        cpus: sys.nr_cpus,
-        frames: sys.nr_frames,
-        pageSize: 2 ** sys.kernel.PAGE_SHIFT,
-        migratetypes: sys.kernel.migratetypes,
-        source,
-        assumed: zones,
-        boot: this.#early !== null,
-      },
+      machine: machineReport(this.#start, before?.release ?? after?.release ?? null, this.#early !== null),
       span: { from: this.#from, to: this.#to, seconds: this.#to - this.#from },
       series: { time: this.#series.time(), zones: this.#series.zones() },
       ...statistics.report(),

@@ -103,8 +103,8 @@ export class Follow {
   /** The zone of a block of the machine, -1 (counted) for one that it does not have. */
   zoneOf(pfn: number, order: number): number {
     const { sys } = this
-    const inside = pfn > 0 && order >= 0 && order < sys.NR_PAGE_ORDERS && pfn + 2 ** order <= sys.nr_frames
-    const zone = inside && (pfn & (2 ** order - 1)) === 0 ? page_zone(sys, pfn) : -1
+    const inside = pfn > 0 && order >= 0 && order < sys.NR_PAGE_ORDERS && pfn + (1 << order) <= sys.nr_frames
+    const zone = inside && (pfn & ((1 << order) - 1)) === 0 ? page_zone(sys, pfn) : -1
     if (zone < 0) this.#count(0, CAUSE.outsideMemory, 1)
     return zone
   }

@@ -6,6 +6,7 @@
 import type { EventBatch } from '../../trace/batch.ts'
 import { KIND } from '../../trace/events.ts'
 import { MARKER_BEGIN, MARKER_END, MarkerReader } from './markers.ts'
+import { ListLengths, type ListRoom } from './scan_lists.ts'
 
 /** First touch: nothing ever happened to the frame. */
 export const TOUCH_NONE = 0
@@ -77,14 +78,6 @@ export interface TraceScan {
 /** Thread that gives memory to the allocator late in the boot. @kernel mm/mm_init.c:deferred_init_memmap */
 export const DEFERRED_THREAD = 'pgdatinit'
 
-/** A zone's frames, and for each CPU the pages that its per-CPU list may take before it gives some back (none: there
- * is no fixed number). */
-export interface ListRoom {
-  readonly start: number
-  readonly end: number
-  readonly room: readonly number[]
-}
-
 export interface TraceScanOptions {
   /** Frames of the machine: those above are left out. */
   readonly frames: number
@@ -105,6 +98,13 @@ const UNKNOWN_TYPE = 15
 const CLOSED = 255
 const MOST_WAKES = 1 << 16
 const MOST_KSWAPDS = 64
+
+// The engine folds a file's own constants into its code; what is imported it reads at every use.
+const ALLOC: number = KIND.mm_page_alloc
+const FREE: number = KIND.mm_page_free
+const BATCHED: number = KIND.mm_page_free_batched
+const TAKEN: number = KIND.mm_page_alloc_zone_locked
+const DRAIN: number = KIND.mm_page_pcpu_drain
 
 interface Kswapd {
   readonly pid: number
@@ -127,10 +127,7 @@ export class TraceScanner {
   readonly #refilled: Int32Array
   readonly #zones: readonly ListRoom[]
   readonly #cpus: number
-  /** Pages more (or fewer) than at the start, and the event since which it is too many; by zone * cpus + cpu. */
-  readonly #grown: Int32Array
-  readonly #tooManySince: Int32Array
-  #resized = -1
+  readonly #lists: ListLengths
   #comm = -1
   #isDeferred = false
   #deferredEnd = -1
@@ -154,8 +151,7 @@ export class TraceScanner {
     this.#cpus = cpus
     this.#deferredPages = zones.map(() => 0)
     this.#refilled = new Int32Array(zones.length * cpus * REFILL_LISTS)
-    this.#grown = new Int32Array(zones.length * cpus)
-    this.#tooManySince = new Int32Array(zones.length * cpus).fill(-1)
+    this.#lists = new ListLengths(zones, cpus, pageblockOrder)
     this.#frames = frames
     this.#shift = pageblockOrder
     this.#fromMarker = fromMarker
@@ -172,67 +168,76 @@ export class TraceScanner {
   /** Takes the next events. */
   push(batch: EventBatch): void {
     this.#markers ??= new MarkerReader(batch.strings)
-    const { kind, a, b, c, e, cpu, pid, text, length } = batch
+    const { kind, a, b, c, cpu, pid, length } = batch
+    const waits = this.#waits
+    const frames = this.#frames
     for (let row = 0; row < length; row++) {
       const event = this.#events++
       if (this.#kswapd.length > 0 && kind[row] !== KIND.mm_vmscan_kswapd_wake) this.#seeKswapd(pid[row]!, event)
-      switch (kind[row]) {
-        case KIND.mm_page_alloc:
-          if (this.#waits[a[row]!] === 1) this.#seeType(this.#drainType, a[row]!, c[row]!)
-          this.#waits[a[row]!] = 0
-          this.#see(a[row]!, b[row]!, TOUCH_ALLOC, c[row]!, cpu[row]!, event)
-          this.#shrinkList(a[row]!, b[row]!, cpu[row]!, false)
-          break
-        case KIND.mm_page_alloc_zone_locked:
-          this.#hasTaken = true
-          this.#waits[a[row]!] = 0
-          if (batch.d[row] === 1) this.#growList(a[row]!, b[row]!, cpu[row]!, -1)
-          this.#seeRefill(a[row]!, b[row]!, c[row]!, cpu[row]!, event)
-          this.#seeType(this.#takenType, a[row]!, c[row]!)
-          this.#see(a[row]!, b[row]!, TOUCH_TAKEN, c[row]!, cpu[row]!, event)
-          break
-        case KIND.mm_page_free:
-          this.#waits[a[row]!] = 1
-          this.#see(a[row]!, b[row]!, TOUCH_FREE, UNKNOWN_TYPE, cpu[row]!, event)
-          this.#growList(a[row]!, b[row]!, cpu[row]!, event)
-          if (!this.#fromMarker) this.#seeDeferred(batch, row, event)
-          break
-        case KIND.mm_page_pcpu_drain:
-          this.#hasDrain = true
-          this.#waits[a[row]!] = 0
-          this.#seeType(this.#drainType, a[row]!, c[row]!)
-          this.#shrinkList(a[row]!, b[row]!, cpu[row]!, true)
-          this.#see(a[row]!, b[row]!, TOUCH_DRAIN, c[row]!, cpu[row]!, event)
-          break
-        case KIND.mm_page_alloc_extfrag:
-          this.#seeFallback(a[row]!, c[row]!, e[row]!)
-          if (this.#fallbackTakes) this.#see(a[row]!, b[row]!, TOUCH_TAKEN, UNKNOWN_TYPE, cpu[row]!, event)
-          break
-        case KIND.mm_compaction_isolate_freepages:
-        case KIND.mm_compaction_fast_isolate_freepages:
-          if (batch.d[row]! > 0) this.#seeIsolated(a[row]!, b[row]!, event)
-          break
-        case KIND.mm_vmscan_kswapd_wake:
-          this.#seeWake(pid[row]!, event)
-          break
-        case KIND.tracing_mark_write:
-          this.#seeMarker(text[row]!, event)
+      const what = kind[row]!
+      if (what < ALLOC || what > DRAIN || what === BATCHED) {
+        this.#seeOther(what, batch, row, event)
+        continue
       }
+      if (what === TAKEN) this.#hasTaken = true
+      else if (what === DRAIN) this.#hasDrain = true
+      if (!(a[row]! >= 0 && a[row]! < frames && b[row]! >= 0)) continue
+      const pfn = a[row]! | 0
+      const order = b[row]! | 0
+      const on = cpu[row]!
+      if (what === ALLOC) {
+        if (waits[pfn] === 1) this.#seeType(this.#drainType, pfn, c[row]!)
+        waits[pfn] = 0
+        this.#see(pfn, order, TOUCH_ALLOC, c[row]!, on, event)
+        this.#lists.shrink(pfn, order, on, false)
+      } else if (what === FREE) {
+        waits[pfn] = 1
+        this.#see(pfn, order, TOUCH_FREE, UNKNOWN_TYPE, on, event)
+        this.#lists.grow(pfn, order, on, event)
+        if (!this.#fromMarker) this.#seeDeferred(batch, row, event)
+      } else if (what === TAKEN) {
+        waits[pfn] = 0
+        if (batch.d[row] === 1) this.#lists.grow(pfn, order, on, -1)
+        this.#seeRefill(pfn, order, c[row]!, on, event)
+        this.#seeType(this.#takenType, pfn, c[row]!)
+        this.#see(pfn, order, TOUCH_TAKEN, c[row]!, on, event)
+      } else {
+        waits[pfn] = 0
+        this.#seeType(this.#drainType, pfn, c[row]!)
+        this.#lists.shrink(pfn, order, on, true)
+        this.#see(pfn, order, TOUCH_DRAIN, c[row]!, on, event)
+      }
+    }
+  }
+
+  #seeOther(kind: number, { a, b, c, d, e, cpu, pid, text }: EventBatch, row: number, event: number): void {
+    switch (kind) {
+      case KIND.mm_page_alloc_extfrag:
+        this.#seeFallback(a[row]!, c[row]!, e[row]!)
+        if (this.#fallbackTakes) this.#see(a[row]!, b[row]!, TOUCH_TAKEN, UNKNOWN_TYPE, cpu[row]!, event)
+        break
+      case KIND.mm_compaction_isolate_freepages:
+      case KIND.mm_compaction_fast_isolate_freepages:
+        if (d[row]! > 0) this.#seeIsolated(a[row]!, b[row]!, event)
+        break
+      case KIND.mm_vmscan_kswapd_wake:
+        this.#seeWake(pid[row]!, event)
+        break
+      case KIND.tracing_mark_write:
+        this.#seeMarker(text[row]!, event)
     }
   }
 
   #see(pfn: number, order: number, touch: number, migratetype: number, cpu: number, event: number): void {
     if (!(pfn > 0 && pfn < this.#frames && order >= 0 && order < 20)) return
     const seen = this.#touch
-    const end = Math.min(pfn + 2 ** order, this.#frames)
-    const at = Math.min(event, 0x7fffffff)
-    const what = (migratetype & 15) | (order << 4) | (cpu << 9)
+    const end = Math.min(pfn + (1 << order), this.#frames)
     for (let frame = pfn; frame < end; frame++) {
       if (seen[frame] === TOUCH_ISOLATED) seen[frame] = touch === TOUCH_TAKEN ? TOUCH_TAKEN : TOUCH_UNSURE
       if (seen[frame] !== TOUCH_NONE) continue
       seen[frame] = touch
-      this.#when[frame] = at
-      this.#what[frame] = what
+      this.#when[frame] = Math.min(event, 0x7fffffff)
+      this.#what[frame] = (migratetype & 15) | (order << 4) | (cpu << 9)
     }
   }
 
@@ -272,37 +277,6 @@ export class TraceScanner {
     this.#reclaimEnds[wake] = last
   }
 
-  #listOf(pfn: number, cpu: number): number {
-    const zones = this.#zones
-    if (cpu < this.#cpus)
-      for (let zone = 0; zone < zones.length; zone++)
-        if (pfn >= zones[zone]!.start && pfn < zones[zone]!.end) return zone * this.#cpus + cpu
-    return -1
-  }
-
-  #isListed(order: number): boolean {
-    return this.#resized < 0 && (order <= 3 || order === this.#shift)
-  }
-
-  /** A block came to a list; `event` is a free, which makes the kernel look at the list's size (-1: a refill). */
-  #growList(pfn: number, order: number, cpu: number, event: number): void {
-    const at = this.#isListed(order) ? this.#listOf(pfn, cpu) : -1
-    if (at < 0) return
-    this.#grown[at]! += 1 << order
-    const room = this.#zones[Math.floor(at / this.#cpus)]!.room[cpu] ?? Number.POSITIVE_INFINITY
-    if (event >= 0 && this.#tooManySince[at] === -1 && this.#grown[at]! >= room) this.#tooManySince[at] = event
-  }
-
-  /** A block left a list. An allocation ends a batch of frees: if the list was too long and nothing was drained, it
-   * may be longer than it was. */
-  #shrinkList(pfn: number, order: number, cpu: number, drained: boolean): void {
-    const at = this.#isListed(order) ? this.#listOf(pfn, cpu) : -1
-    if (at < 0) return
-    if (!drained && this.#tooManySince[at]! >= 0) this.#resized = this.#tooManySince[at]!
-    this.#tooManySince[at] = -1
-    this.#grown[at]! -= 1 << order
-  }
-
   /** Compaction took free blocks in [start, end); which, it does not say. */
   #seeIsolated(start: number, end: number, event: number): void {
     for (let frame = Math.max(0, start); frame < Math.min(end, this.#frames); frame++) {
@@ -313,15 +287,15 @@ export class TraceScanner {
   }
 
   #seeRefill(pfn: number, order: number, migratetype: number, cpu: number, event: number): void {
-    const lists = this.#listOf(pfn, cpu)
+    const lists = this.#lists.rowOf(pfn, cpu)
     const list = lists * REFILL_LISTS + ((order & 15) << 2) + (migratetype & 3)
     if (lists >= 0 && this.#refilled[list] === 0) this.#refilled[list] = Math.min(event + 1, 0x7fffffff)
   }
 
   #seeType(types: Uint8Array, pfn: number, migratetype: number): void {
-    const block = pfn / 2 ** this.#shift
-    if (block >= 0 && block < types.length && types[Math.floor(block)] === 0)
-      types[Math.floor(block)] = migratetype >= 0 && migratetype < 14 ? migratetype + 1 : 0
+    if (!(pfn >= 0 && pfn < this.#frames)) return
+    const block = pfn >>> this.#shift
+    if (types[block] === 0) types[block] = migratetype >= 0 && migratetype < 14 ? migratetype + 1 : 0
   }
 
   /** The block was of `fallback` until now; what comes later says nothing about the start. */
@@ -356,9 +330,7 @@ export class TraceScanner {
     this.#touch.fill(TOUCH_NONE)
     this.#waits.fill(0)
     this.#refilled.fill(0)
-    this.#grown.fill(0)
-    this.#tooManySince.fill(-1)
-    this.#resized = -1
+    this.#lists.clear()
     this.#drainType.fill(0)
     this.#takenType.fill(0)
   }
@@ -374,7 +346,7 @@ export class TraceScanner {
       end,
       endDone: this.#endDone < 0 ? end : this.#endDone,
       snapshots: this.#snapshots,
-      resized: this.#hasTaken ? this.#resized : -1,
+      resized: this.#hasTaken ? this.#lists.resized : -1,
       reclaimEnds: this.#reclaimEnds.subarray(0, Math.min(this.#wakes, MOST_WAKES)),
       hasTaken: this.#hasTaken,
       hasDrain: this.#hasDrain,

@@ -3,7 +3,8 @@ import type { Sys } from '../../mm/mmzone.ts'
 import type { Snapshot } from '../../report/snapshot.ts'
 import { boot_zones_from_snapshot } from '../boot_snapshot.ts'
 import type { Restored } from '../restore.ts'
-import { type ListRoom, type TraceScan, TraceScanner } from './scan.ts'
+import { type TraceScan, TraceScanner } from './scan.ts'
+import type { ListRoom } from './scan_lists.ts'
 
 /** The captured states that a trace lies between. */
 export interface ReplayStates {

@@ -13,16 +13,23 @@ const MOST_LISTED = 50
 const TOP = 25
 const LIFETIMES = 40
 
+/** log2 of the microseconds that a block was in use. */
+function lifetimeClass(seconds: number): number {
+  const life = Math.max(0, seconds) * 1e6
+  if (life < 1 << 20) return life < 2 ? 0 : 31 - Math.clz32(life)
+  return Math.min(LIFETIMES - 1, Math.floor(Math.log2(life)))
+}
+
 export class Statistics {
   readonly #sys: Sys
   readonly #strings: StringTable
   readonly #sites = new Tally()
   readonly #gfp = new Tally()
   readonly #tasks = new Tally()
-  /** Of each allocated block's first frame: number of its mask and of its task (+ 1), and when. */
-  readonly #gfpOf: Int32Array
-  readonly #taskOf: Int32Array
+  /** Of each allocated frame, side by side: when (since[2 * frame]), number of its mask and of its task, each + 1
+   * (who[4 * frame + 2], who[4 * frame + 3]). Two views of one buffer. */
   readonly #since: Float64Array
+  readonly #who: Int32Array
   readonly #orders: Float64Array
   readonly #lifetimes = new Float64Array(LIFETIMES)
   readonly #failures: RecordedFailure[] = []
@@ -36,9 +43,8 @@ export class Statistics {
   constructor(sys: Sys, strings: StringTable) {
     this.#sys = sys
     this.#strings = strings
-    this.#gfpOf = new Int32Array(sys.nr_frames)
-    this.#taskOf = new Int32Array(sys.nr_frames)
-    this.#since = new Float64Array(sys.nr_frames)
+    this.#since = new Float64Array(2 * sys.nr_frames)
+    this.#who = new Int32Array(this.#since.buffer)
     this.#orders = new Float64Array(sys.NR_PAGE_ORDERS)
     this.#nearest = new Array(sys.nr_zones).fill(null)
     this.#lowest = new Float64Array(sys.nr_zones).fill(Number.POSITIVE_INFINITY)
@@ -55,11 +61,14 @@ export class Statistics {
     this.#tasks.add(task, pages)
     this.#gfp.keep(gfp, pages)
     this.#tasks.keep(task, pages)
+    const since = this.#since
+    const who = this.#who
+    const time = batch.time[row]!
     const end = pfn + pages
     for (let frame = pfn; frame < end; frame++) {
-      this.#gfpOf[frame] = gfp + 1
-      this.#taskOf[frame] = task + 1
-      this.#since[frame] = batch.time[row]!
+      since[2 * frame] = time
+      who[4 * frame + 2] = gfp + 1
+      who[4 * frame + 3] = task + 1
     }
     const free = this.#sys.zone_stat.vm_stat[zone * NR_VM_ZONE_STAT_ITEMS + NR_FREE_PAGES]!
     if (free < this.#lowest[zone]!) this.#low(batch, row, zone, free)
@@ -81,15 +90,15 @@ export class Statistics {
 
   /** A block was freed. */
   free(pfn: number, order: number, time: number): void {
+    const who = this.#who
     const end = pfn + (1 << order)
     for (let frame = pfn; frame < end; frame++) {
-      if (this.#taskOf[frame] === 0) continue
-      this.#gfp.keep(this.#gfpOf[frame]! - 1, -1)
-      this.#tasks.keep(this.#taskOf[frame]! - 1, -1)
-      this.#taskOf[frame] = 0
-      if (frame !== pfn) continue
-      const life = Math.max(0, time - this.#since[frame]!) * 1e6
-      this.#lifetimes[life < 2 ? 0 : Math.min(LIFETIMES - 1, Math.floor(Math.log2(life)))]! += 1
+      const task = who[4 * frame + 3]!
+      if (task === 0) continue
+      this.#gfp.keep(who[4 * frame + 2]! - 1, -1)
+      this.#tasks.keep(task - 1, -1)
+      who[4 * frame + 3] = 0
+      if (frame === pfn) this.#lifetimes[lifetimeClass(time - this.#since[2 * frame]!)]! += 1
     }
   }
 

@@ -1,10 +1,30 @@
 // The ends of a replay's machines as parts of its report.
 import type { Sys } from '../../mm/mmzone.ts'
+import type { Restored } from '../restore.ts'
 import { CAUSE, CAUSES, type Cause } from './causes.ts'
 import type { FrameComparison, ZoneEnd } from './compare.ts'
 import type { PredictCounts } from './predict.ts'
-import type { FollowedZone, FollowReport, PredictReport } from './report.ts'
+import type { FollowedZone, FollowReport, PredictReport, ReplayReport } from './report.ts'
 import type { Settings } from './settings.ts'
+
+/** The machine that the replay began with; `boot`: before anything was allocated. */
+export function machineReport(
+  { sys, source, zones }: Restored,
+  release: string | null,
+  boot: boolean,
+): ReplayReport['machine'] {
+  return {
+    kernel: sys.kernel.name,
+    release,
+    cpus: sys.nr_cpus,
+    frames: sys.nr_frames,
+    pageSize: 2 ** sys.kernel.PAGE_SHIFT,
+    migratetypes: sys.kernel.migratetypes,
+    source,
+    assumed: zones,
+    boot,
+  }
+}
 
 /** The followed machine. `causes`: pages by zone * CAUSES.length + cause. */
 export function followReport(
