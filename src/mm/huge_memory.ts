@@ -4,7 +4,7 @@
 // mapped by themselves at the same time.
 
 import { folio_mark_dirty } from './filemap.ts'
-import { add_mm_counter, get_current, sync_mm_rss } from './mm_counter.ts'
+import { add_mm_counter } from './mm_counter.ts'
 import { PG, PG_anon_exclusive, PG_double_map } from './mm_types.ts'
 import type { Sys } from './mmzone.ts'
 import { mod_node_page_state, PageAnon, put_page } from './page_ref.ts'
@@ -66,7 +66,6 @@ export function zap_huge_pmd(sys: Sys, vma: number, pmd: number): void {
     if ((lo & pgtable.DIRTY) !== 0) folio_mark_dirty(sys, pfn)
     if ((lo & pgtable.ACCESSED) !== 0) folio_mark_accessed(sys, pfn)
   } else pte_free(sys, mm, pgtable_trans_huge_withdraw(sys, pmd))
-  if (sys.kernel.split_rss_counting && sys.task.mm[get_current(sys)] === mm) sync_mm_rss(sys, mm)
   add_mm_counter(sys, mm, anon ? MM_ANONPAGES : MM_SHMEMPAGES, -pages)
   put_page(sys, pfn)
 }

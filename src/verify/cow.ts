@@ -10,7 +10,8 @@ import { pagemap_entry, smaps_rollup } from '../mm/task_mmu.ts'
 import { THP_ALWAYS, THP_MADVISE, THP_NEVER } from '../mm/thp_settings.ts'
 import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES } from '../mm/vm_flags.ts'
 import { bootFolders, type RecordedBoot, readBootFolder } from './boot_folder.ts'
-import { type CowGiven, CowPlayer } from './cow_player.ts'
+import { type CowRow, givenOf } from './cow_given.ts'
+import { CowPlayer } from './cow_player.ts'
 import { type CowStep, cowSteps } from './cow_program.ts'
 import { jsonLines, type Tally, tally, type VerifyFile, type VerifyKind } from './types.ts'
 
@@ -24,49 +25,39 @@ function kind(name: string, memory: boolean): VerifyKind {
     kind: name,
     run(files) {
       const counts = tally(name)
-      const folders = bootFolders(files)
-      for (const file of files.filter(({ path }) => COW_FILE.test(path))) {
-        counts.file(file.path)
-        try {
-          const root = file.path.slice(0, file.path.search(/cow\/[^/]*$/))
-          const boot = folders.find(({ path }) => path === `${root}boot/`)
-          const script = files.find(({ path }) => path === `${root}run.sh`)
-          const before = script !== undefined && ranBefore(script.text(), file.path)
-          if (boot) runFile(file, readBootFolder(boot), before, counts, memory)
-          else counts.check(1, 'a boot folder beside it', 'none')
-        } catch (error) {
-          if (!(error instanceof RangeError)) throw error
-          counts.check(1, 'a program that runs', error.message)
-        }
-      }
+      playCow(files, memory, counts)
       return counts.result()
     },
   }
 }
 
-type Numbers = Readonly<Record<string, number>>
-
-interface Row {
-  readonly n: number
-  readonly section: string
-  readonly step: string
-  readonly minflt: number
-  readonly majflt: number
-  readonly smaps_rollup: Numbers
-  readonly status: Numbers
-  readonly pages: readonly {
-    readonly pfn: number
-    readonly present: number
-    readonly swap: number
-    readonly filesh: number
-    readonly excl: number
-    readonly count: number
-    readonly flags: string
-  }[]
+/** Plays all recordings, and counts their checks. */
+export function playCow(files: readonly VerifyFile[], memory: boolean, counts: Tally): void {
+  const folders = bootFolders(files)
+  for (const file of files.filter(({ path }) => COW_FILE.test(path))) {
+    counts.file(file.path)
+    try {
+      const root = file.path.slice(0, file.path.search(/cow\/[^/]*$/))
+      const boot = folders.find(({ path }) => path === `${root}boot/`)
+      const script = files.find(({ path }) => path === `${root}run.sh`)
+      const before = script !== undefined && ranBefore(script.text(), file.path)
+      if (boot) runFile(file, readBootFolder(boot), before, counts, memory)
+      else counts.check(1, 'a boot folder beside it', 'none')
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error
+      counts.check(1, 'a program that runs', error.message)
+    }
+  }
 }
 
+type Numbers = Readonly<Record<string, number>>
+
 function runFile(file: VerifyFile, boot: RecordedBoot, before: boolean, counts: Tally, memory: boolean): void {
-  const rows = [...jsonLines(file.text())].map(({ row, line }) => ({ row: row as unknown as Row | null, line }))
+  const rows = [...jsonLines(file.text())].map(({ row, line, text }) => ({
+    row: row as unknown as CowRow | null,
+    line,
+    text,
+  }))
   const first = rows[1]?.row
   if (!first?.smaps_rollup) throw new RangeError('no second step')
   const given = givenOf(
@@ -78,7 +69,7 @@ function runFile(file: VerifyFile, boot: RecordedBoot, before: boolean, counts: 
   const huge = boot.kernel.config.TRANSPARENT_HUGEPAGE ? 2 ** boot.kernel.huge_order : 0
   const steps = cowSteps(huge)
   const base = figures(player)
-  for (const [i, { row, line }] of rows.entries()) {
+  for (const [i, { row, line, text }] of rows.entries()) {
     const step = steps[i]
     if (!row || !step || row.section !== step.section || row.step.trimEnd() !== step.name.trimEnd()) {
       counts.check(
@@ -88,36 +79,43 @@ function runFile(file: VerifyFile, boot: RecordedBoot, before: boolean, counts: 
       )
       continue
     }
-    playStep(player, step, row, line, first, base, counts, memory)
+    playStep(player, step, row, line, first, base, counts, memory, text.length + 1)
   }
 }
 
 function playStep(
   player: CowPlayer,
   step: CowStep,
-  row: Row,
+  row: CowRow,
   line: number,
-  first: Row,
+  first: CowRow,
   base: Numbers,
   counts: Tally,
   memory: boolean,
+  bytes: number,
 ): void {
   const { min_flt, maj_flt } = player.sys.task
+  // A step that begins in another process than it ends in has begun there already.
+  if (!step.begun) player.begin()
   const before = [min_flt[player.task]!, maj_flt[player.task]!] as const
+  if (!step.begun) player.stamp()
   step.run(player)
   const [minor, major] = [min_flt[player.task]! - before[0], maj_flt[player.task]! - before[1]]
   // The first two steps tell what the program is; they are given.
   const given = row.n <= 2
   if (!memory && !given) {
     counts.check(line, `${row.minflt} minor, ${row.majflt} major`, `${minor} minor, ${major} major`)
-    for (const [i, page] of row.pages.entries()) counts.check(line, recordedPage(page), modelPage(player, i))
   }
-  if (memory && !given) checkMemory(player, row, line, first, base, counts)
   player.measure()
+  if (memory && !given) checkMemory(player, row, line, first, base, counts)
+  player.measured()
+  if (!memory && !given)
+    for (const [i, page] of row.pages.entries()) counts.check(line, recordedPage(page), modelPage(player, i))
+  player.print(bytes)
   step.after(player)
 }
 
-const recordedPage = (page: Row['pages'][number]): string =>
+const recordedPage = (page: CowRow['pages'][number]): string =>
   `present ${page.present} swap ${page.swap} file ${page.filesh} exclusive ${page.excl} count ${page.count} flags ${page.flags}`
 
 function modelPage(player: CowPlayer, i: number): string {
@@ -159,7 +157,7 @@ function figures(player: CowPlayer): Numbers {
 }
 
 /** Each sum as far as it is from what the program had before its first step. */
-function checkMemory(player: CowPlayer, row: Row, line: number, first: Row, base: Numbers, counts: Tally): void {
+function checkMemory(player: CowPlayer, row: CowRow, line: number, first: CowRow, base: Numbers, counts: Tally): void {
   const now = figures(player)
   for (const [name, value] of [...Object.entries(row.smaps_rollup), ...Object.entries(row.status)]) {
     const start = first.smaps_rollup[name] ?? first.status[name] ?? 0
@@ -176,30 +174,6 @@ function ranBefore(script: string, path: string): boolean {
   const order = [...script.matchAll(/cow\/([^/\s>]+)\.jsonl/g)].map(([, name]) => name)
   const name = path.slice(path.lastIndexOf('/') + 1).replace(/\.jsonl(\.gz)?$/, '')
   return order.indexOf(name) > 0
-}
-
-/** What the recording tells of the program. */
-function givenOf(rows: readonly (Row | null)[], before: boolean): CowGiven {
-  const second = rows[1]!
-  const resident = rows.find(row => (row?.status.RssShmem ?? 0) > 0) ?? second
-  const around = rows.findIndex(row => row?.step === 'read page 16')
-  const pages = (row: Row | null | undefined, name: string): number => (row?.smaps_rollup[name] ?? 0) / 4
-  const mapped = around < 1 ? 16 : pages(rows[around], 'Rss') - pages(rows[around - 1], 'Rss')
-  const minor = (step: string): number => rows.find(row => row?.step === step)?.minflt ?? 0
-  const zero = rows.findIndex(row => row?.step.startsWith('read pages 0..15 (zero'))
-  const tables = zero < 1 ? 0 : (rows[zero]?.status.VmPTE ?? 0) - (rows[zero - 1]?.status.VmPTE ?? 0)
-  const vdso = (resident.status.RssFile ?? 0) / 4
-  return {
-    anon: pages(second, 'Anonymous'),
-    program: pages(second, 'Rss') - pages(second, 'Anonymous') - vdso,
-    vdso,
-    residue: (16 - mapped) % 16,
-    farAway: tables > 8,
-    fork: minor('fork (child waits)'),
-    twoForks: minor('two children alive'),
-    written: (rows.find(row => row?.step === 'read page 0')?.majflt ?? 1) > 0,
-    tmpfs: before ? 16 : 0,
-  }
 }
 
 /** The setting of huge pages that the file's name tells; `default` = what the machine had after its boot. */

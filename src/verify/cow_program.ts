@@ -1,12 +1,13 @@
-// The recorded program (programs/cow.c), step by step: what each step does on the model's machine. The names are those
-// that the recording gives its steps.
+// The recorded program (programs/cow.c), step by step, on the model's machine; names as the recording gives them.
 import * as F from '../mm/vm_flags.ts'
 import type { CowPlayer } from './cow_player.ts'
 
+/** `begun`: its begin was in the step before, in another process. */
 export interface CowStep {
   readonly section: string
   readonly name: string
   readonly run: (player: CowPlayer) => unknown
+  readonly begun: boolean
   /** What the program does behind the step, before the next begins. */
   readonly after: (player: CowPlayer) => unknown
 }
@@ -24,7 +25,7 @@ export function cowSteps(huge: number): CowStep[] {
   const steps: CowStep[] = []
   let section = ''
   const step: Add = (name, run, after = () => {}) => {
-    steps.push({ section, name, run, after })
+    steps.push({ section, name, run, after, begun: name.startsWith('parent: waited') })
   }
   step('warmup', () => {})
   step('empty step (overhead of measuring)', () => {})
@@ -152,7 +153,7 @@ function forkSteps(step: Add, enter: (section: string) => void): void {
     },
     c => look(c, c.p),
   )
-  step('fork (child waits)', c => c.fork(c.given.fork))
+  step('fork (child waits)', c => c.forkWaiting(c.given.fork))
   step('parent reads 0..15', c => c.read(c.p, 0, 16))
   step('parent writes 0..7 while shared (copy)', c => c.write(c.p, 0, 8))
   step('child exits', c => c.exitAll())
@@ -162,7 +163,7 @@ function forkSteps(step: Add, enter: (section: string) => void): void {
     c => c.forkAndFollow(),
   )
   enter('fork4k-child')
-  step('child: after fork', c => c.writeOwn(0, 1))
+  step('child: after fork', () => {})
   step('child: read 0..15', c => c.read(c.p, 0, 16))
   step('child: write 0..15 (copy)', c => c.write(c.p, 0, 16))
   step('child: DONTNEED 0..7', c => c.advise(c.p, 8, 'DONTNEED'))
@@ -188,7 +189,7 @@ function forkSteps(step: Add, enter: (section: string) => void): void {
   step('children exit', c => c.exitAll())
   step('MADV_DONTFORK, fork', c => {
     c.advise(c.p, 32, 'DONTFORK')
-    c.fork(c.given.fork)
+    c.forkWaiting(c.given.fork)
   })
   step('parent writes 0..15 (not shared)', c => c.write(c.p, 0, 16))
   step('child exits ', c => c.exitAll())
@@ -371,7 +372,7 @@ function hugeSteps(step: Add, n: number): void {
   step('write huge page 3', c => c.write(c.p + 3 * n, 0, n))
   step('DONTNEED whole huge page 2', c => c.advise(c.p + 2 * n, n, 'DONTNEED'))
   step('write 1 byte in huge page 2', c => c.write(c.p + 2 * n, 0, 1))
-  step('fork (child waits) ', c => c.fork(c.given.fork))
+  step('fork (child waits) ', c => c.forkWaiting(c.given.fork))
   step('parent writes 1 byte of shared huge page 0', c => c.write(c.p, 0, 1))
   step('parent writes 16 pages of shared huge page 0', c => c.write(c.p, 0, 16))
   step('parent writes all of huge page 0', c => c.write(c.p, 0, n))
