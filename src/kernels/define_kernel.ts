@@ -6,7 +6,7 @@ import { pgtable_64, pgtable_64_la57 } from '../arch/x86/pgtable_64.ts'
 import { pgtable_pae } from '../arch/x86/pgtable_pae.ts'
 import type { GfpFeatures } from '../mm/gfp.ts'
 import { gfp_table } from '../mm/gfp_names.ts'
-import type { Kernel, KernelConfig, PageAllocRules, ReportText, ZoneName } from '../mm/kernel.ts'
+import type { KasanRules, Kernel, KernelConfig, PageAllocRules, ReportText, ZoneName } from '../mm/kernel.ts'
 import type { Sys } from '../mm/mmzone.ts'
 import type { Pgtable } from '../mm/pgtable_types.ts'
 import { kernel_stacks, type StackGeneration } from './kernel_stacks.ts'
@@ -32,6 +32,7 @@ export interface KernelRecord extends PageAllocRules {
   readonly movable_shares_min_free: boolean
   readonly split_rss_counting: boolean
   readonly report_text: ReportText
+  readonly kasan: KasanRules
   readonly slab: Kernel['slab']
   readonly config: KernelConfig
   readonly zone_set_pageset_high_and_batch: (sys: Sys, zone: number) => void

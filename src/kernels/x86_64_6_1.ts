@@ -76,6 +76,7 @@ export const RECORD_X86_64_6_1: KernelRecord = {
     hwpoisoned: true,
     mark_victim_tells: false,
   },
+  kasan: { ksize_unpoisons: true, exact_mempools: false, frees_after_rcu: false, tells_state: false },
   slab: 'SLUB',
   config: DEBIAN_AMD64,
   ...page_alloc_6_1,

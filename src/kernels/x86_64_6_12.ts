@@ -24,6 +24,7 @@ export const x86_64_6_12: Kernel = define_kernel({
     hwpoisoned: true,
     mark_victim_tells: true,
   },
+  kasan: { ksize_unpoisons: false, exact_mempools: true, frees_after_rcu: true, tells_state: true },
   ...page_alloc_6_12,
   zone_set_pageset_high_and_batch: zone_set_pageset_high_and_batch_6_12,
   gfp_features: GFP_6_12,

@@ -15,6 +15,7 @@ import {
   shadow_of,
 } from './kasan_shadow.ts'
 import { kasan_comm, stack_depot_fetch } from './kasan_stack.ts'
+import { KASAN_GRANULE_SIZE } from './kasan_tables.ts'
 import { kmem_cache_name } from './kmem_cache_rows.ts'
 import { PG } from './mm_types.ts'
 import type { Sys } from './mmzone.ts'
@@ -23,10 +24,10 @@ import { slab_allocator } from './slab_allocators.ts'
 import { find_vm_area, vm_caller, vmalloc_to_page } from './vm_struct.ts'
 
 /** Everything that is known of an address. @kernel mm/kasan/report.c:print_address_description */
-export function describe_address(sys: Sys, address: Address): void {
+export function describe_address(sys: Sys, address: Address, type: string): void {
   const paddr = direct_paddr(sys, address)
   const cache = paddr < 0 ? NO_CACHE : slab_allocator(sys).cache_of(sys, paddr)
-  if (cache !== NO_CACHE) describe_object(sys, cache, slab_allocator(sys).nearest_obj(sys, paddr), paddr)
+  if (cache !== NO_CACHE) describe_object(sys, cache, slab_allocator(sys).nearest_obj(sys, paddr), paddr, type)
   describe_variable(sys, address)
   describe_frame(sys, address)
   const pfn = is_vmalloc_addr(sys, address) ? describe_vmalloc(sys, address) : page_of(sys, address)
@@ -46,10 +47,28 @@ function page_of(sys: Sys, address: Address): number {
   return (sys.page.flags[pfn]! & PG.tail) !== 0 ? sys.page.index[pfn]! : pfn
 }
 
+/** What a report says of the region, where it says anything. */
+const REGION_STATE: Readonly<Record<string, string>> = {
+  'slab-out-of-bounds': 'allocated ',
+  'slab-use-after-free': 'freed ',
+}
+
+/** Bytes from an object's begin on that may be used. @kernel mm/kasan/report_generic.c:kasan_get_alloc_size */
+function kasan_get_alloc_size(sys: Sys, object: number, whole: number): number {
+  for (let size = 0; size < whole; size += KASAN_GRANULE_SIZE) {
+    const shadow = shadow_of(sys, direct_address(sys, object + size))
+    if (shadow !== 0) return shadow < KASAN_GRANULE_SIZE ? size + shadow : size
+  }
+  return whole
+}
+
 /** @kernel mm/kasan/report.c:describe_object */
-function describe_object(sys: Sys, cache: number, object: number, paddr: number): void {
+function describe_object(sys: Sys, cache: number, object: number, paddr: number, type: string): void {
   describe_object_stacks(sys, cache, object)
-  const size = sys.kmem_cache.object_size[cache]!
+  const whole = sys.kmem_cache.object_size[cache]!
+  const tells = sys.kernel.kasan.tells_state
+  const size = tells ? kasan_get_alloc_size(sys, object, whole) || whole : whole
+  const state = tells ? (REGION_STATE[type] ?? '') : ''
   const start = format_address(direct_address(sys, object))
   const end = format_address(direct_address(sys, object + size))
   const [bytes, where] =
@@ -59,9 +78,9 @@ function describe_object(sys: Sys, cache: number, object: number, paddr: number)
         ? [paddr - (object + size), 'to the right']
         : [paddr - object, 'inside']
   sys.printk?.(`The buggy address belongs to the object at ${start}`)
-  sys.printk?.(` which belongs to the cache ${kmem_cache_name(sys, cache)} of size ${size}`)
+  sys.printk?.(` which belongs to the cache ${kmem_cache_name(sys, cache)} of size ${whole}`)
   sys.printk?.(`The buggy address is located ${bytes} bytes ${where} of`)
-  sys.printk?.(` ${size}-byte region [${start}, ${end})`)
+  sys.printk?.(` ${state}${size}-byte region [${start}, ${end})`)
   sys.printk?.('')
 }
 

@@ -97,9 +97,19 @@ export function kasan_caller(sys: Sys): string {
 export function kasan_report(sys: Sys, { address, size, write, ip }: KasanAccess): void {
   const known = addr_has_metadata(sys, address)
   const bad = size > 0 && known ? kasan_find_first_bad_addr(sys, address, size) : address
-  const type = size < 0 ? 'out-of-bounds' : known ? get_shadow_bug_type(sys, bad) : get_wild_bug_type(sys, address)
+  const told = size < 0 ? 'out-of-bounds' : known ? get_shadow_bug_type(sys, bad) : get_wild_bug_type(sys, address)
+  const type = told === 'use-after-free' && in_slab(sys, bad) ? SLAB_UAF : told
   const what = `${write ? 'Write' : 'Read'} of size ${unsigned(size)} at addr`
-  print_report(sys, `BUG: KASAN: ${type} in ${ip}`, what, address, bad)
+  print_report(sys, type, ip, what, address, bad)
+}
+
+const SLAB_UAF = 'slab-use-after-free'
+
+/** Whether the kernel says of a freed byte that it is an object's, and it is. */
+function in_slab(sys: Sys, bad: Address): boolean {
+  if (!sys.kernel.kasan.tells_state) return false
+  const shadow = shadow_of(sys, bad)
+  return shadow === KASAN_SLAB_FREE || shadow === KASAN_SLAB_FREETRACK
 }
 
 /** A size without sign: a negative one is 2^64 more, of which the first four decimals do not change. */
@@ -114,23 +124,23 @@ export function kasan_report_invalid_free(
   type: 'double-free' | 'invalid-free',
   ip: string,
 ): void {
-  print_report(sys, `BUG: KASAN: ${type} in ${ip}`, 'Free of addr', address, address)
+  print_report(sys, type, ip, 'Free of addr', address, address)
 }
 
 /** @kernel mm/kasan/report.c:print_report */
-function print_report(sys: Sys, title: string, what: string, address: Address, bad: Address): void {
+function print_report(sys: Sys, type: string, ip: string, what: string, address: Address, bad: Address): void {
   const { pid, reports, single_shot } = sys.kasan_state
   const say = (line: string): void => sys.printk?.(line)
   reports[0]! += 1
   if (reports[0]! > 1 && single_shot[0] === 1) return
   say(RULE)
-  say(title)
+  say(`BUG: KASAN: ${type} in ${ip}`)
   say(`${what} ${format_address(address)} by task ${kasan_comm(sys)}/${pid[0]}`)
   say('')
   dump_stack_lvl(sys)
   if (addr_has_metadata(sys, address)) {
     say('')
-    describe_address(sys, address)
+    describe_address(sys, address, type)
     print_memory_metadata(sys, bad)
   }
   say(RULE)

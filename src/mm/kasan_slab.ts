@@ -4,6 +4,7 @@
 import { __GFP_DIRECT_RECLAIM } from './gfp.ts'
 import { kasan_init_object_meta, kasan_save_alloc_info, kasan_save_free_track } from './kasan_meta.ts'
 import { kasan_quarantine_put, kasan_quarantine_reduce } from './kasan_quarantine.ts'
+import { kasan_free_later } from './kasan_rcu.ts'
 import { kasan_caller, kasan_report_invalid_free } from './kasan_report.ts'
 import {
   direct_address,
@@ -103,11 +104,23 @@ export function kasan_slab_free_mempool(sys: Sys, cache: number, object: number)
 export function kasan_slab_free(sys: Sys, cache: number, object: number, ip?: string): boolean {
   if (!kasan_enabled(sys)) return false
   if (must_not_be_freed(sys, cache, object, ip)) return true
-  if (outlives_free(sys, cache)) return false
+  if (outlives_free(sys, cache)) return sys.kernel.kasan.frees_after_rcu && kasan_free_later(sys, object)
+  put_away(sys, cache, object)
+  return true
+}
+
+/** An object that outlived its free, when the grace period is over. @kernel mm/slub.c:slab_free_after_rcu_debug */
+export function kasan_free_after_rcu(sys: Sys, object: number): void {
+  const cache = slab_allocator(sys).cache_of(sys, object)
+  if (kasan_byte_accessible(sys, direct_address(sys, object))) put_away(sys, cache, object)
+  else kasan_report_invalid_free(sys, direct_address(sys, object), 'double-free', kasan_caller(sys))
+}
+
+/** Nobody may use an object any more; it waits in the quarantine. */
+function put_away(sys: Sys, cache: number, object: number): void {
   const address = direct_address(sys, object)
   kasan_poison(sys, address, round_up_granule(sys.kmem_cache.object_size[cache]!), KASAN_SLAB_FREE)
   kasan_save_free_track(sys, cache, object)
   set_shadow_byte(sys, address, KASAN_SLAB_FREETRACK)
   kasan_quarantine_put(sys, cache, object)
-  return true
 }

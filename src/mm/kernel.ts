@@ -117,6 +117,18 @@ export interface PageAllocRules {
   max_highatomic(sys: Sys, zone: number): number
 }
 
+/** What KASAN does in one kernel and not in another. */
+export interface KasanRules {
+  /** ksize() makes all bytes of an object usable (until 6.1); later it only tells how many there are. */
+  readonly ksize_unpoisons: boolean
+  /** What a memory pool hands out may be used as far as it asked for, and pages are looked at when they come back (6.8). */
+  readonly exact_mempools: boolean
+  /** Objects that readers may see after their free are watched from the end of a grace period on (6.12, SLUB_RCU_DEBUG). */
+  readonly frees_after_rcu: boolean
+  /** A report says `slab-use-after-free`, and whether the region is allocated or freed, and how much of it (6.4). */
+  readonly tells_state: boolean
+}
+
 /** Where kernels print the same report differently. */
 export interface ReportText {
   /** `shmem_thp: 0kB` and its kin have a blank (until 6.1). */
@@ -203,6 +215,7 @@ export interface Kernel extends PageAllocRules {
   readonly movable_shares_min_free: boolean
   /** What reports of failed allocations and kills look like. */
   readonly report_text: ReportText
+  readonly kasan: KasanRules
   /** Tasks collect counts of resident pages and add them up every 64 faults (until 6.1). */
   readonly split_rss_counting: boolean
   /** First virtual address of the direct map, an exact double (x86_64: 5-level kernels have it lower). */

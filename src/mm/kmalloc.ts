@@ -164,12 +164,12 @@ function large_block(sys: Sys, object: number): number {
 
 const block_order = (sys: Sys, head: number): number => (sys.page.state[head]! & ~PAGE_USED) - 1
 
-/** Bytes that the owner of some memory of kmalloc may use, all of them from now on; 0 for nothing.
- * @kernel mm/slab_common.c:ksize @differs since 6.2 it only tells */
+/** Bytes of some memory of kmalloc, which its owner may use from now on, where the kernel says so; 0 for nothing.
+ * @kernel mm/slab_common.c:ksize */
 export function ksize(sys: Sys, object: Paddr): number {
   if (is_nothing(object) || !kasan_check_byte(sys, object)) return 0
   const bytes = __ksize(sys, object)
-  kasan_unpoison_range(sys, object, bytes)
+  if (sys.kernel.kasan.ksize_unpoisons) kasan_unpoison_range(sys, object, bytes)
   return bytes
 }
 
@@ -258,6 +258,7 @@ function copy(sys: Sys, from: number, to: number, bytes: number): void {
 /** Gives memory back after it was overwritten with zeros. @kernel mm/slab_common.c:kfree_sensitive */
 export function kfree_sensitive(sys: Sys, object: Paddr): void {
   const bytes = ksize(sys, object)
+  if (bytes > 0) kasan_unpoison_range(sys, object, bytes)
   if (bytes > 0) memset(sys, object, 0, bytes)
   kfree(sys, object)
 }

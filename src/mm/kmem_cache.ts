@@ -5,6 +5,7 @@ import type { Gfp, Paddr } from '../base/units.ts'
 import { NIL } from '../base/units.ts'
 import { __GFP_ZERO } from './gfp.ts'
 import { kasan_quarantine_remove_cache } from './kasan_quarantine.ts'
+import { kasan_enabled } from './kasan_shadow.ts'
 import { dump_stack, warn } from './kernel_taint.ts'
 import { type Constructor, constructor_text, symbol_name } from './kernel_text.ts'
 import {
@@ -25,6 +26,7 @@ import {
   slab_setup_of,
 } from './kmem_cache_rows.ts'
 import { kmemleak_alloc_recursive, kmemleak_free } from './kmemleak.ts'
+import { rcu_barrier } from './kvfree_rcu.ts'
 import { might_alloc } from './might_alloc.ts'
 import type { Sys } from './mmzone.ts'
 import { type KmemCache, NO_CACHE, NUMA_NO_NODE } from './slab_allocator.ts'
@@ -41,6 +43,7 @@ import {
   SLAB_NOLEAKTRACE,
   SLAB_PANIC,
   SLAB_RECLAIM_ACCOUNT,
+  SLAB_TYPESAFE_BY_RCU,
 } from './slab_flags.ts'
 import { KMALLOC_INDEXES } from './slab_tables.ts'
 import { ALL_BYTES, slab_alloc_node, slab_free } from './slub.ts'
@@ -249,6 +252,7 @@ export function kmem_cache_destroy(sys: Sys, cache: KmemCache): void {
   refcount[cache]! -= 1
   if (refcount[cache] !== 0) return
   const allocator = slab_allocator(sys)
+  if (kasan_enabled(sys) && (sys.kmem_cache.flags[cache]! & SLAB_TYPESAFE_BY_RCU) !== 0) rcu_barrier(sys)
   kasan_quarantine_remove_cache(sys, cache)
   if (allocator.shutdown(sys, cache) !== 0) {
     const caller = symbol_name(sys.slab_state.caller[0]!)

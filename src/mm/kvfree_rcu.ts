@@ -3,6 +3,8 @@
 // Law: the queue is a chain of addresses in the memory itself; a grace period ends when time passes (a tick), or when
 // somebody waits for it.
 import { type Address, address_add, format_address } from '../base/address.ts'
+import { kasan_noted_object, NOTE_OFFSET } from './kasan_rcu.ts'
+import { kasan_free_after_rcu } from './kasan_slab.ts'
 import { kfree } from './kmalloc.ts'
 import { kmemleak_key, kmemleak_key_address } from './kmemleak_key.ts'
 import { might_sleep } from './might_sleep.ts'
@@ -63,6 +65,13 @@ export function kvfree_rcu_mightsleep(sys: Sys, address: Address): void {
   kvfree(sys, address)
 }
 
+/** Frees an object that was readable until now, and the note that says which it is. */
+function free_noted(sys: Sys, note: number): void {
+  const object = kasan_noted_object(sys, note)
+  kfree(sys, note)
+  kasan_free_after_rcu(sys, object)
+}
+
 /** A grace period is over: what waited is freed. @kernel kernel/rcu/tree.c:kfree_rcu_work */
 export function rcu_barrier(sys: Sys): void {
   const { head, waiting } = sys.rcu_state
@@ -80,6 +89,7 @@ export function rcu_barrier(sys: Sys): void {
     const offset = read_u32(sys, first + (wide ? 8 : 4))
     waiting[0]! -= 1
     head[0] = waiting[0] === 0 ? 0 : kmemleak_key(sys, next)
-    kvfree(sys, address_add(at, -offset))
+    if (offset === NOTE_OFFSET && sys.kernel.kasan.frees_after_rcu) free_noted(sys, first)
+    else kvfree(sys, address_add(at, -offset))
   }
 }

@@ -30,7 +30,8 @@ export interface Held {
 }
 
 /** Calls that are no functions in a kernel, but instructions of the module. */
-const INLINE = /^(read|write)[blp]$|_bit(_lock|_unlock)?(_is_negative_byte)?$|^(INIT_LIST_HEAD|list_\w+)$/
+const INLINE =
+  /^(read|write)[blp]$|^(atomic_|READ_ONCE|WRITE_ONCE|smp_)|_bit(_lock|_unlock)?(_is_negative_byte)?$|^(INIT_LIST_HEAD|list_\w+)$/
 /** Lines kept of a log; a module can print for ever. */
 const MOST_LINES = 10_000
 

@@ -3,6 +3,7 @@
 import * as gfp from '../../mm/gfp.ts'
 import * as slab from '../../mm/slab_flags.ts'
 import { type AddressCalls, type AddressNumbers, addressCalls, addressNumbers } from './address_calls.ts'
+import { type AtomicCalls, atomicCalls } from './atomic_calls.ts'
 import { type BasicCalls, basicCalls } from './basic_calls.ts'
 import { type BitCalls, bitCalls } from './bit_calls.ts'
 import type { ModuleContext } from './context.ts'
@@ -37,6 +38,7 @@ export interface ModuleKernel
   extends BasicCalls,
     StringCalls,
     BitCalls,
+    AtomicCalls,
     DeferredCalls,
     PageCalls,
     SlabCalls,
@@ -83,10 +85,10 @@ function constants(ctx: ModuleContext): object {
 
 /** What a constructor may call: what writes its object, and the log. */
 const OF_CONSTRUCTORS =
-  /^(read[blp]|write[blp]|INIT_LIST_HEAD|mem(set|cpy|move|chr|cmp)|str\w+|\w+_bit(_lock|_unlock)?|printk|pr_\w+)$/
+  /^(read[blp]|write[blp]|INIT_LIST_HEAD|mem(set|cpy|move|chr|cmp)|str\w+|\w+_bit(_lock|_unlock)?|atomic_\w+|READ_ONCE|WRITE_ONCE|printk|pr_\w+)$/
 /** Counts, sizes, orders and masks are whole; values that are written may be anything that has bits. */
 const NOT_NEGATIVE =
-  /^(?!.*_node$|pfn_to_page|kmalloc|kzalloc|kmem_cache_create|write|mem(set|cpy|move|chr|cmp)|readl|.*_bit)/
+  /^(?!.*_node$|pfn_to_page|kmalloc|kzalloc|kmem_cache_create|write|atomic_|WRITE_ONCE|smp_store|mem(set|cpy|move|chr|cmp)|readl|.*_bit)/
 
 type Call = (...args: unknown[]) => unknown
 
@@ -120,6 +122,7 @@ export function kernelApi(ctx: ModuleContext): ModuleKernel {
     ...kmemleakCalls(ctx),
     ...stringCalls(ctx),
     ...bitCalls(ctx),
+    ...atomicCalls(ctx),
     ...deferredCalls(ctx, objects.kfree),
     ...percpuCalls(ctx),
     ...pages,

@@ -87,6 +87,12 @@ const pagesOf = (order: Order): MempoolKasan => ({
   unpoison: (sys, element) => kasan_frames.unpoison(sys, -1 - element, order),
 })
 
+/** The same with memory of kmalloc, of which a pool asks for so many bytes. */
+const bytesOf = (size: number): MempoolKasan => ({
+  poison: (sys, element) => kasan_objects.poison(sys, element, size),
+  unpoison: (sys, element) => kasan_objects.unpoison(sys, element, size),
+})
+
 export function mempoolCalls(ctx: ModuleContext, slab: SlabCalls, pages: PageCalls): MempoolCalls {
   const { sys } = ctx
   let made = 0
@@ -122,7 +128,7 @@ export function mempoolCalls(ctx: ModuleContext, slab: SlabCalls, pages: PageCal
     mempool_create_slab_pool: (min_nr, cache) =>
       create(min_nr, ready.mempool_alloc_slab, ready.mempool_free_slab, cache, kasan_objects),
     mempool_create_kmalloc_pool: (min_nr, size) =>
-      create(min_nr, ready.mempool_kmalloc, ready.mempool_kfree, size, kasan_objects),
+      create(min_nr, ready.mempool_kmalloc, ready.mempool_kfree, size, bytesOf(size)),
     mempool_create_page_pool: (min_nr, order) =>
       create(min_nr, ready.mempool_alloc_pages, ready.mempool_free_pages, order, pagesOf(order)),
     mempool_alloc: (pool, gfp) => {

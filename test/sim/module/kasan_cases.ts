@@ -1,6 +1,6 @@
 // The cases of the kernel's own KASAN tests, by their names (6.1; another name of later kernels behind it), each as a
 // small program for the twin in words of ours. `must` does something that has to be reported, once or more; everything
-// outside of it must not be. Where a later kernel's rule differs from 6.1's, the case has what 6.1 does, and says so.
+// outside of it must not be. Each runs on 6.1 and on 6.12; where their rules differ, `later` has what 6.12 does.
 import type { ModuleKernel } from '../../../src/sim/module/kernel_api.ts'
 import type { Cache, Mempool, Pointer } from '../../../src/sim/module/pointer.ts'
 
@@ -11,6 +11,8 @@ export interface KasanCase {
   readonly run: (k: ModuleKernel, must: Must) => void
   /** Kinds of the reports, one for each `must`. */
   readonly kinds: readonly string[]
+  /** What 6.12 does, where that is something else: the program, where it is another one, and the kinds. */
+  readonly later?: { readonly run?: (k: ModuleKernel, must: Must) => void; readonly kinds: readonly string[] }
   readonly note?: string
 }
 
@@ -85,7 +87,7 @@ const cached =
 
 type PoolKind = 'kmalloc' | 'large' | 'slab' | 'page'
 
-/** A pool of 4 elements, of which one was taken from the reserve. */
+/** A pool of 4 elements, of which two were taken from the reserve: so the reserve has room for what comes back twice. */
 const pooled =
   (kind: PoolKind, size: number, use: (k: ModuleKernel, must: Must, element: Pointer, pool: Mempool) => void) =>
   (k: ModuleKernel, must: Must): void => {
@@ -97,8 +99,9 @@ const pooled =
           ? k.mempool_create_slab_pool(4, cache)
           : k.mempool_create_kmalloc_pool(4, size),
     )
-    const element = got(k.mempool_alloc_preallocated(pool))
+    const [extra, element] = [1, 2].map(() => got(k.mempool_alloc_preallocated(pool))) as [never, never]
     use(k, must, (kind === 'page' ? k.page_address(element as never) : element) as Pointer, pool)
+    k.mempool_free(extra, pool)
     k.mempool_destroy(pool)
     k.kmem_cache_destroy(cache)
   }
@@ -127,6 +130,16 @@ const poolInside =
       k.mempool_free(element, pool)
     })(k, must)
 
+/** Since 6.8 what a pool hands out may be used as far as it asked for. */
+const exactly = (kind: PoolKind, size: number): NonNullable<KasanCase['later']> => ({
+  run: (k, must) =>
+    pooled(kind, size, (_, __, element, pool) => {
+      behind(k, must, element, size)
+      k.mempool_free(element, pool)
+    })(k, must),
+  kinds: [OOB, OOB],
+})
+
 const poolBehind =
   (kind: PoolKind, size: number): KasanCase['run'] =>
   (k, must) =>
@@ -146,6 +159,12 @@ const TEST = [
   ...(['test_and_set_bit', '__test_and_set_bit', 'test_and_set_bit_lock', 'test_and_clear_bit'] as const),
   ...(['__test_and_clear_bit', 'test_and_change_bit', '__test_and_change_bit', 'test_bit'] as const),
   'clear_bit_unlock_is_negative_byte' as const,
+]
+
+const CHANGES = ['add', 'sub', 'and', 'andnot', 'or', 'xor'] as const
+const STEPS = [
+  ...(['inc', 'dec', 'dec_and_test', 'inc_and_test', 'inc_not_zero'] as const),
+  ...(['inc_unless_negative', 'dec_unless_positive', 'dec_if_positive'] as const),
 ]
 
 export const KASAN_CASES: readonly KasanCase[] = [
@@ -355,6 +374,15 @@ export const KASAN_CASES: readonly KasanCase[] = [
       k.kfree(at)
     },
     kinds: [OOB],
+    later: {
+      run: (k, must) => {
+        const at = kmalloc(k, UNEVEN)
+        const size = k.ksize(at)
+        for (const offset of [UNEVEN, UNEVEN + 5, size - 1]) must(() => x(k, at.plus(offset)))
+        k.kfree(at)
+      },
+      kinds: [OOB, OOB, OOB],
+    },
     note: 'since 6.2 ksize only tells',
   },
   {
@@ -487,13 +515,96 @@ export const KASAN_CASES: readonly KasanCase[] = [
     },
     kinds: ['vmalloc-out-of-bounds', 'vmalloc-out-of-bounds'],
   },
-  { name: 'mempool_kmalloc_oob_right', run: poolBehind('kmalloc', UNEVEN), kinds: [], note: WHOLE_SLOT },
-  { name: 'mempool_kmalloc_large_oob_right', run: poolBehind('large', MAX_CACHE + 1), kinds: [], note: WHOLE_SLOT },
-  { name: 'mempool_slab_oob_right', run: poolBehind('slab', 123), kinds: [], note: WHOLE_SLOT },
+  {
+    name: 'mempool_kmalloc_oob_right',
+    run: poolBehind('kmalloc', UNEVEN),
+    kinds: [],
+    later: exactly('kmalloc', UNEVEN),
+    note: WHOLE_SLOT,
+  },
+  {
+    name: 'mempool_kmalloc_large_oob_right',
+    run: poolBehind('large', MAX_CACHE + 1),
+    kinds: [],
+    later: exactly('large', MAX_CACHE + 1),
+    note: WHOLE_SLOT,
+  },
+  {
+    name: 'mempool_slab_oob_right',
+    run: poolBehind('slab', 123),
+    kinds: [],
+    later: exactly('slab', 123),
+    note: WHOLE_SLOT,
+  },
   { name: 'mempool_kmalloc_uaf', run: poolUse('kmalloc', 128), kinds: [UAF] },
   { name: 'mempool_kmalloc_large_uaf', run: poolUse('large', MAX_CACHE + 1), kinds: [UAF] },
   { name: 'mempool_slab_uaf', run: poolUse('slab', 123), kinds: [UAF] },
   { name: 'mempool_page_alloc_uaf', run: poolUse('page', 0), kinds: [UAF] },
+  {
+    name: 'mempool_page_alloc_double_free',
+    run: () => {},
+    kinds: [],
+    later: {
+      run: (k, must) =>
+        pooled('page', 0, (_, __, element, pool) => {
+          const page = k.virt_to_page(element)
+          k.mempool_free(page, pool)
+          must(() => k.mempool_free(page, pool))
+        })(k, must),
+      kinds: ['double-free'],
+    },
+    note: 'not run on 6.1, which does not look',
+  },
+  {
+    name: 'kmem_cache_rcu_uaf',
+    run: () => {},
+    kinds: [],
+    later: {
+      run: cached(
+        200,
+        k => k.SLAB_TYPESAFE_BY_RCU,
+        (k, must, cache) => {
+          const at = got(k.kmem_cache_alloc(cache, k.GFP_KERNEL))
+          k.writeb(1, at)
+          k.kmem_cache_free(cache, at)
+          // Readers may still look.
+          k.readb(at)
+          k.rcu_barrier()
+          must(() => k.readb(at))
+        },
+      ),
+      kinds: [UAF],
+    },
+    note: 'not run on 6.1: it came with SLUB_RCU_DEBUG',
+  },
+  {
+    name: 'kasan_atomics',
+    run: (k, must) => {
+      const bytes = got(k.kzalloc(48, k.GFP_KERNEL))
+      const safe = got(k.kzalloc(8, k.GFP_KERNEL))
+      const unsafe = bytes.plus(48)
+      must(() => k.READ_ONCE(unsafe))
+      must(() => k.WRITE_ONCE(unsafe, 42))
+      must(() => k.smp_load_acquire(unsafe))
+      must(() => k.smp_store_release(unsafe, 42))
+      for (const size of ['atomic_', 'atomic_long_'] as const) {
+        must(() => k[`${size}read`](unsafe))
+        must(() => k[`${size}set`](unsafe, 42))
+        for (const change of CHANGES) must(() => k[`${size}${change}`](42, unsafe))
+        for (const step of STEPS) must(() => k[`${size}${step}`](unsafe))
+        must(() => k[`${size}xchg`](unsafe, 42))
+        must(() => k[`${size}cmpxchg`](unsafe, 21, 42))
+        must(() => k[`${size}try_cmpxchg`](unsafe, safe, 42))
+        must(() => k[`${size}try_cmpxchg`](safe, unsafe, 42))
+        must(() => k[`${size}sub_and_test`](42, unsafe))
+        must(() => k[`${size}add_negative`](42, unsafe))
+        must(() => k[`${size}add_unless`](unsafe, 21, 42))
+      }
+      k.kfree(bytes)
+      k.kfree(safe)
+    },
+    kinds: Array.from({ length: 4 + 2 * (2 + CHANGES.length + STEPS.length + 7) }, () => OOB),
+  },
   { name: 'mempool_kmalloc_double_free', run: poolTwice('kmalloc', 128), kinds: ['double-free'] },
   { name: 'mempool_kmalloc_large_double_free', run: poolTwice('large', MAX_CACHE + 1), kinds: ['double-free'] },
   { name: 'mempool_slab_double_free', run: poolTwice('slab', 123), kinds: ['double-free'] },
@@ -518,9 +629,6 @@ export const OTHER_CASES: readonly (readonly [name: string, why: string])[] = [
   ['match_all_ptr_tag', TAGS],
   ['match_all_mem_tag', TAGS],
   ['kmem_cache_double_destroy', 'a WARNING, no KASAN report: a cache is a row of the twin, not an object'],
-  ['mempool_page_alloc_double_free', 'no report in 6.1, which does not look; since 6.8 it does'],
-  ['kmem_cache_rcu_uaf', 'not there in 6.1: it came with SLUB_RCU_DEBUG'],
-  ['kasan_atomics', 'not run: modules of the twin have no atomic variables'],
   ['copy_user_test_oob', 'not run: modules of the twin have no memory of a process'],
   ['rust_uaf', 'not run: there is no Rust in the twin'],
 ]
