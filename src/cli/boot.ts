@@ -83,7 +83,7 @@ async function openSession(options: Options): Promise<Session> {
   const choices = { memory, cpus, kernel, slab, commandLine, seed }
   const given = Object.entries(choices).filter(([, value]) => value !== undefined)
   const machine = loadMachine(path, Object.fromEntries(given), {
-    processes: { nr_tasks: 64, nr_swap_slots: SWAP_SLOTS },
+    processes: { nr_tasks: 64, nr_memcgs: 32, nr_swap_slots: SWAP_SLOTS },
   })
   for (const group of options.set ?? []) for (const [name, value] of Object.entries(group)) machine.sysctl(name, value)
   return openShell(machine, { readFile: readText, swap: swapFiles })

@@ -5,6 +5,7 @@ import { MiB } from '../base/units.ts'
 import type { Kernel, KernelConfig } from '../mm/kernel.ts'
 import { define_kernel, type KernelRecord } from './define_kernel.ts'
 import { GFP_6_1 } from './gfp_features.ts'
+import { memcg_stats_6_1 } from './memcg_stats.ts'
 import { page_alloc_6_1 } from './page_alloc_rules.ts'
 import { zone_set_pageset_high_and_batch_6_1 } from './pageset_6_1.ts'
 import { proc_6_1 } from './proc_items.ts'
@@ -75,6 +76,8 @@ export const RECORD_X86_64_6_1: KernelRecord = {
     uid_in_stack: false,
     hwpoisoned: true,
     mark_victim_tells: false,
+    memcg_stats: memcg_stats_6_1,
+    memcg_stats_in_one_message: true,
   },
   kasan: { ksize_unpoisons: true, exact_mempools: false, frees_after_rcu: false, tells_state: false },
   slab: 'SLUB',

@@ -1,6 +1,7 @@
 // The laws of the tables, checked from scratch: run after every step in tests, and after every failure.
 // Each returns a sentence for what is broken, with the numbers; an empty list = the machine is consistent.
 import { list_entries, list_fault } from '../image/list.ts'
+import { memcg_check } from './memcg_check.ts'
 import { PAGE_PCP, PAGE_STATE_ORDER, PAGE_USED } from './mm_types.ts'
 import {
   BLOCK_LAZY,
@@ -27,6 +28,7 @@ export function check(sys: Sys): string[] {
   }
   page_state_check(sys, seen, broken)
   reclaim_check(sys, broken)
+  memcg_check(sys, broken)
   for (let cpu = 0; cpu < sys.nr_cpus; cpu++)
     if (sys.cpu.held[cpu] !== 0) broken.push(`cpu ${cpu} still holds lock classes ${sys.cpu.held[cpu]}`)
   broken.push(...vm_check(sys))

@@ -12,10 +12,9 @@ import { attach_buffers } from './files.ts'
 import { GFP_HIGHUSER_MOVABLE } from './gfp.ts'
 import { PG, PG_readahead } from './mm_types.ts'
 import type { Sys } from './mmzone.ts'
-import { alloc_page } from './page_alloc/alloc_pages.ts'
 import { page_cache_async_ra, page_cache_sync_ra, read_page } from './readahead.ts'
 import { folio_mkclean } from './rmap_walk.ts'
-import { clear_highpage } from './vm_alloc.ts'
+import { clear_highpage, filemap_alloc_folio } from './vm_alloc.ts'
 import { shmem_get_folio } from './vm_file_ops.ts'
 import { ENOMEM, INODE_REGULAR } from './vm_flags.ts'
 import { folio_mark_accessed } from './vm_lru.ts'
@@ -42,7 +41,7 @@ function page_for_write(sys: Sys, inode: number, index: number): number {
   const there = filemap_get_folio(sys, inode, index)
   if (there >= 0) return there
   if (sys.inode.kind[inode] !== INODE_REGULAR) return shmem_get_folio(sys, inode, index, 0, new Int32Array(1))
-  const pfn = alloc_page(sys, GFP_HIGHUSER_MOVABLE)
+  const pfn = filemap_alloc_folio(sys, GFP_HIGHUSER_MOVABLE)
   if (pfn < 0) return -1
   clear_highpage(sys, pfn)
   filemap_add_folio(sys, pfn, inode, index)

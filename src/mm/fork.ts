@@ -76,6 +76,7 @@ export function fork(sys: Sys, parent: number): number {
   rlim.copyWithin(8 * child, 8 * parent, 8 * parent + 8)
   oom_score_adj[child] = oom_score_adj[parent]!
   policy[child] = policy[parent]!
+  sys.task.memcg[child] = sys.task.memcg[parent]!
   il_prev[child] = il_prev[parent]!
   flags[child] = flags[parent]! | F.PF_FORKNOEXEC
   sys.task.parent[child] = parent

@@ -21,7 +21,7 @@ import {
   thp_enabled,
 } from './thp_settings.ts'
 import { pmd_none, pte_alloc_one, pte_free } from './user_pgtable.ts'
-import { clear_highpage, vma_alloc_folio } from './vm_alloc.ts'
+import { alloc_anon_folio, clear_highpage } from './vm_alloc.ts'
 import {
   FAULT_FLAG_UNSHARE,
   FAULT_FLAG_WRITE,
@@ -90,7 +90,7 @@ function do_huge_pmd_anonymous_page(sys: Sys, vma: number, page: number, pmd: nu
   anon_vma_prepare(sys, vma)
   khugepaged_enter_vma(sys, vma)
   if ((flags & FAULT_FLAG_WRITE) === 0 && sys.vm_state.thp_use_zero_page[0] !== 0) return map_huge_zero(sys, vma, pmd)
-  const pfn = vma_alloc_folio(sys, vma_thp_gfp_mask(sys, vma), sys.kernel.huge_order, vma, page)
+  const pfn = alloc_anon_folio(sys, vma_thp_gfp_mask(sys, vma), sys.kernel.huge_order, vma, page)
   if (pfn < 0) {
     sys.vm_event.count[THP_FAULT_FALLBACK]! += 1
     return VM_FAULT_FALLBACK

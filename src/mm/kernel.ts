@@ -139,6 +139,10 @@ export interface ReportText {
   readonly uid_in_stack: boolean
   /** The tracepoint of a victim tells its name, its memory and its wish, too. */
   readonly mark_victim_tells: boolean
+  /** Items of memory.stat. */
+  readonly memcg_stats: readonly string[]
+  /** The report of a control group prints them as one message, which may be cut. */
+  readonly memcg_stats_in_one_message: boolean
   /** Damaged pages are counted (CONFIG_MEMORY_FAILURE). */
   readonly hwpoisoned: boolean
 }

@@ -13,7 +13,7 @@ import { entry_clear, entry_pfn } from './pgtable.ts'
 import { clear_pte, is_swap_pte, pte_none, pte_pfn } from './pte.ts'
 import { page_remove_rmap } from './rmap.ts'
 import { pmd_is_table, pmd_none, pmd_offset, pmd_trans_huge, pte_offset } from './user_pgtable.ts'
-import { clear_highpage, copy_user_highpage, vma_alloc_folio } from './vm_alloc.ts'
+import { alloc_anon_folio, clear_highpage, copy_user_highpage } from './vm_alloc.ts'
 import { EBUSY, EINVAL, ENOMEM, MM_ANONPAGES } from './vm_flags.ts'
 import { lru_add_drain } from './vm_lru.ts'
 import { find_vma } from './vma.ts'
@@ -64,7 +64,7 @@ export function collapse_huge_page(sys: Sys, vma: number, page: number, asked: b
   for (let i = 0; i < pages; i++)
     if (is_swap_pte(sys, pte_offset(sys, pmd, first + i)) && faultin_page(sys, mm, vma, first + i, false) !== 0)
       return -ENOMEM
-  const pfn = vma_alloc_folio(sys, GFP_TRANSHUGE, sys.kernel.huge_order, vma, first)
+  const pfn = alloc_anon_folio(sys, GFP_TRANSHUGE, sys.kernel.huge_order, vma, first)
   sys.vm_event.count[pfn < 0 ? THP_COLLAPSE_ALLOC_FAILED : THP_COLLAPSE_ALLOC]! += 1
   if (pfn < 0) return -ENOMEM
   // Making room for the block may have changed everything.

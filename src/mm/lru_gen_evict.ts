@@ -19,6 +19,7 @@ import {
 import { should_run_aging, try_to_inc_max_seq } from './lru_gen_aging.ts'
 import { get_tier_idx, get_type_to_scan } from './lru_gen_refault.ts'
 import { try_to_inc_min_seq } from './lru_gen_seq.ts'
+import { is_member } from './memcg_tree.ts'
 import { cull_from_generation } from './mlock_folio.ts'
 import { PG } from './mm_types.ts'
 import { managed_zone, page_zone, type Sys, WMARK_HIGH, WMARK_LOW } from './mmzone.ts'
@@ -174,7 +175,12 @@ function evict_folios(sys: Sys, node: number, sc: number, swappiness: number): n
   const type = type_scanned
   if (try_to_inc_min_seq(sys, node, swappiness !== 0)) scanned++
   if (get_nr_gens(sys, node, swappiness === 0 ? 1 : 0) === MIN_NR_GENS) scanned = 0
-  if (nr_isolated === 0) return scanned
+  if (nr_isolated > 0) evict_isolated(sys, sc, type)
+  return scanned
+}
+
+/** Frees what it can of the isolated pages. */
+function evict_isolated(sys: Sys, sc: number, type: number): void {
   const before = sys.scan_control.vec_reclaimed[sc]!
   const kswapd = current_is_kswapd(sys, sc)
   let left = shrink_folio_list(sys, isolated_pages, nr_isolated, sc, new_stat(), kswapd)
@@ -186,7 +192,28 @@ function evict_folios(sys: Sys, node: number, sc: number, swappiness: number): n
   }
   const freed = sys.scan_control.vec_reclaimed[sc]! - before
   count_scan(sys, sc, type, 0, freed)
-  return scanned
+}
+
+/** Evicts a batch of a type's pages that belong to the row's control group, the oldest first; returns how many were looked at.
+ * @ours in place of lists of each group */
+export function evict_members(sys: Sys, node: number, sc: number, type: number): number {
+  const { link } = sys.link
+  const { min_seq, max_seq } = sys.lru_gen
+  const memcg = sys.scan_control.memcg[sc]!
+  nr_isolated = 0
+  for (let seq = min_seq[2 * node + type]!; seq <= max_seq[node]! && nr_isolated < MIN_LRU_BATCH; seq++)
+    for (let zone_type = sys.scan_control.reclaim_idx[sc]!; zone_type >= 0; zone_type--) {
+      const head = lru_gen_head(sys, node, lru_gen_from_seq(seq), type, zone_type)
+      for (let pfn = link[2 * head + 1]!; pfn !== head && nr_isolated < MIN_LRU_BATCH; ) {
+        const younger = link[2 * pfn + 1]!
+        if (is_member(sys, pfn, memcg) && isolate_folio(sys, pfn, sc)) isolated_pages[nr_isolated++] = pfn
+        pfn = younger
+      }
+    }
+  const looked_at = nr_isolated
+  count_scan(sys, sc, type, looked_at, 0)
+  if (looked_at > 0) evict_isolated(sys, sc, type)
+  return looked_at
 }
 
 /** Puts pages back that were not freed; returns how many are worth another try, at the begin of the list. */

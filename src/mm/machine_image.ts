@@ -5,6 +5,7 @@ import { kasan_rows } from './kasan_tables.ts'
 import type { Kernel } from './kernel.ts'
 import { kernel_stack_rows } from './kernel_stack_tables.ts'
 import { kmemleak_rows } from './kmemleak_tables.ts'
+import { memcg_rows } from './memcg_tables.ts'
 import { mempolicy_rows } from './mempolicy_table.ts'
 import { NR_MEMPOOL_ELEMENTS, NR_MEMPOOLS } from './mempool_tables.ts'
 import { MIGRATE_CMA, MIGRATE_PCPTYPES, PAGE_ALLOC_COSTLY_ORDER, type Sys, TABLES, type TableViews } from './mmzone.ts'
@@ -70,6 +71,7 @@ function plan_rows(kernel: Kernel, shape: Shape): Plan['rows'] {
     ...vmalloc_rows(shape.nr_cpus, shape.nr_vmap_areas),
     ...reclaim_rows(shape, shape.nr_nodes, zones, shape.nr_cpus),
     ...vm_rows(shape, shape.nr_cpus),
+    ...memcg_rows(shape, shape.nr_cpus, frames),
     pgtable_state: 1,
     physmem_state: 1,
     physmem_slot: slots,
@@ -195,6 +197,10 @@ function sys_of(kernel: Kernel, image: Image): Sys {
     scan_control: views.scan_control,
     reclaim_clock: views.reclaim_clock,
     reclaim_io: views.reclaim_io,
+    memcg: views.memcg,
+    memcg_stock: views.memcg_stock,
+    page_memcg: views.page_memcg,
+    swap_memcg: views.swap_memcg,
     swap_info: views.swap_info,
     swap_state: views.swap_state,
     swap_slots: views.swap_slots,

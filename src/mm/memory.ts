@@ -18,7 +18,7 @@ import { massaged_hi } from './pte.ts'
 import { page_add_new_anon_rmap } from './rmap.ts'
 import { soft_dirty } from './soft_dirty.ts'
 import { pmd_alloc, pmd_is_table, pmd_none, pte_alloc, pte_offset } from './user_pgtable.ts'
-import { clear_highpage, vma_alloc_folio } from './vm_alloc.ts'
+import { alloc_anon_folio, clear_highpage } from './vm_alloc.ts'
 import {
   FAULT_FLAG_TRIED,
   FAULT_FLAG_UNSHARE,
@@ -58,9 +58,18 @@ export function handle_mm_fault(sys: Sys, vma: number, page: number, flags: numb
   sys.vm_cpu.in_lru_fault[cpu] = 0
   if ((ret & (VM_FAULT_ERROR | VM_FAULT_RETRY)) !== 0 || task === 0) return ret
   // What had to be tried again after I/O was a major fault.
+  if (sys.memcg.used.length !== 0) count_memcg_fault(sys, task, (ret & VM_FAULT_MAJOR) !== 0)
   if ((ret & VM_FAULT_MAJOR) !== 0 || (flags & FAULT_FLAG_TRIED) !== 0) sys.task.maj_flt[task]! += 1
   else sys.task.min_flt[task] = sys.task.min_flt[task]! + 1
   return ret
+}
+
+/** @kernel include/linux/memcontrol.h:count_memcg_event_mm @differs when the fault is over */
+function count_memcg_fault(sys: Sys, task: number, major: boolean): void {
+  const group = sys.task.memcg[task]!
+  if (group === 0) return
+  sys.memcg.pgfault[group]! += 1
+  if (major) sys.memcg.pgmajfault[group]! += 1
 }
 
 /** Counts a fault that waits for I/O. @kernel include/linux/vmstat.h:count_vm_event */
@@ -122,7 +131,7 @@ function do_anonymous_page(sys: Sys, mm: number, vma: number, page: number, pmd:
     return 0
   }
   anon_vma_prepare(sys, vma)
-  const pfn = vma_alloc_folio(sys, GFP_HIGHUSER_MOVABLE, 0, vma, page)
+  const pfn = alloc_anon_folio(sys, GFP_HIGHUSER_MOVABLE, 0, vma, page)
   if (pfn < 0) return VM_FAULT_OOM
   clear_highpage(sys, pfn)
   sys.page.flags[pfn] = sys.page.flags[pfn]! | UPTODATE

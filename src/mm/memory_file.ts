@@ -12,7 +12,7 @@ import { massaged_hi, pte_none, set_pte } from './pte.ts'
 import { page_add_file_rmap, page_add_new_anon_rmap } from './rmap.ts'
 import { soft_dirty } from './soft_dirty.ts'
 import { pmd_none, pte_alloc, pte_offset } from './user_pgtable.ts'
-import { copy_user_highpage, vma_alloc_folio } from './vm_alloc.ts'
+import { alloc_anon_folio, copy_user_highpage } from './vm_alloc.ts'
 import {
   do_page_mkwrite,
   fault_dirty_shared_page,
@@ -136,7 +136,7 @@ function finish_fault(sys: Sys, vma: number, page: number, pmd: number, pfn: num
 /** @kernel mm/memory.c:do_cow_fault */
 function do_cow_fault(sys: Sys, vma: number, page: number, pmd: number, flags: number): number {
   anon_vma_prepare(sys, vma)
-  const copy = vma_alloc_folio(sys, GFP_HIGHUSER_MOVABLE, 0, vma, page)
+  const copy = alloc_anon_folio(sys, GFP_HIGHUSER_MOVABLE, 0, vma, page)
   if (copy < 0) return VM_FAULT_OOM
   const pfn = file_fault(sys, vma, linear_page_index(sys, vma, page), flags, found)
   if (pfn < 0) {

@@ -9,7 +9,7 @@ import { compound_head, PageAnon, put_page } from './page_ref.ts'
 import { massaged_hi, pte_pfn, set_pte } from './pte.ts'
 import { page_add_new_anon_rmap, page_remove_rmap } from './rmap.ts'
 import { soft_dirty } from './soft_dirty.ts'
-import { clear_highpage, copy_user_highpage, vma_alloc_folio } from './vm_alloc.ts'
+import { alloc_anon_folio, clear_highpage, copy_user_highpage } from './vm_alloc.ts'
 import { do_page_mkwrite, fault_dirty_shared_page, has_page_mkwrite } from './vm_file_ops.ts'
 import { FAULT_FLAG_UNSHARE, MM_ANONPAGES, VM_FAULT_OOM, VM_SHARED, VM_WRITE } from './vm_flags.ts'
 import { lru_add_drain, lru_cache_add_inactive_or_unevictable } from './vm_lru.ts'
@@ -88,7 +88,7 @@ function wp_page_copy(
   const zero = special && is_zero_pfn(sys, old)
   if (!special) sys.page._refcount[compound_head(sys, old)]! += 1
   const lo = sys.physmem_words[at]!
-  const pfn = vma_alloc_folio(sys, GFP_HIGHUSER_MOVABLE, 0, vma, page)
+  const pfn = alloc_anon_folio(sys, GFP_HIGHUSER_MOVABLE, 0, vma, page)
   // Reclaim may have taken the page away meanwhile: then the fault comes again.
   if (pfn < 0 || sys.physmem_words[at] !== lo) {
     if (pfn >= 0) put_page(sys, pfn)

@@ -1,5 +1,6 @@
 // Moving a page to another frame: its content, its flags, its place in caches and in all page tables.
 // Law: afterwards nothing knows the old frame but who isolated it; a page that is not moved is as before.
+import { mem_cgroup_migrate } from './memcg_charge.ts'
 import { mlock_drain_local, mlock_folio } from './mlock_folio.ts'
 import { PG, PG_swapcache } from './mm_types.ts'
 import type { Sys } from './mmzone.ts'
@@ -68,6 +69,7 @@ export function migrate_folio(sys: Sys, from: number, to: number): number {
   flags[to] = flags[to]! | (flags[from]! & KEPT)
   flags[from] = flags[from]! & ~KEPT
   move_bytes(sys, from, to)
+  mem_cgroup_migrate(sys, from, to)
   return locked
 }
 

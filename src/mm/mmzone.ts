@@ -9,6 +9,7 @@ import { KASAN_TABLES } from './kasan_tables.ts'
 import type { Kernel } from './kernel.ts'
 import { KERNEL_STACK_TABLES } from './kernel_stack_tables.ts'
 import { KMEMLEAK_TABLES } from './kmemleak_tables.ts'
+import { MEMCG_TABLES } from './memcg_tables.ts'
 import { MEMPOLICY } from './mempolicy_table.ts'
 import { MEMPOOL, MEMPOOL_ELEMENT } from './mempool_tables.ts'
 import { LINK, PAGE } from './mm_types.ts'
@@ -88,6 +89,9 @@ export const TABLES = {
   ...KMEMLEAK_TABLES,
   ...PERCPU_TABLES,
   ...VM_TABLES,
+  memcg: MEMCG_TABLES.memcg,
+  memcg_stock: MEMCG_TABLES.memcg_stock,
+  swap_memcg: MEMCG_TABLES.swap_memcg,
   segment: SEGMENT,
   pgtable_state: PGTABLE_STATE,
   physmem_state: PHYSMEM_STATE,
@@ -95,6 +99,7 @@ export const TABLES = {
   block: BLOCK,
   pageblock: PAGEBLOCK,
   page: PAGE,
+  page_memcg: MEMCG_TABLES.page_memcg,
   link: LINK,
   physmem: PHYSMEM,
 } as const

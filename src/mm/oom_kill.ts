@@ -2,6 +2,7 @@
 // Law: one victim at a time; whoever is killed may use reserves to die; when nobody can be killed the machine panics.
 import { __GFP_FS } from './gfp.ts'
 import { panic } from './kernel_stack_report.ts'
+import { count_oom_kill, mem_cgroup_get_oom_group } from './memcg_oom.ts'
 import { get_current_or_none, get_mm_counter } from './mm_counter.ts'
 import type { Sys } from './mmzone.ts'
 import { queue_oom_reaper } from './oom_reaper.ts'
@@ -132,7 +133,7 @@ function oom_kill_process(sys: Sys, oc: OomControl, victim: number, constraint: 
     return
   }
   dump_header(sys, oc, victim, constraint)
-  const group = oc.memcg?.group ?? null
+  const group = oc.memcg?.group ?? mem_cgroup_get_oom_group(sys, victim, oc.memcg?.row ?? 0)
   const dying = [victim, ...__oom_kill_process(sys, victim, message)]
   if (group !== null) {
     sys.printk?.(`Tasks in ${group.path} are going to be killed due to memory.oom.group set`)
@@ -152,6 +153,7 @@ function __oom_kill_process(sys: Sys, victim: number, message: string): number[]
   const mm = sys.task.mm[victim]!
   sys.task.signal[victim] = SIGKILL
   mark_oom_victim(sys, victim)
+  count_oom_kill(sys, victim)
   sys.printk?.(kill_line(sys, victim, message))
   const others: number[] = []
   let can_oom_reap = true

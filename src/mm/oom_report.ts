@@ -2,6 +2,8 @@
 
 import { gfp_zone } from './gfp.ts'
 import { format_gfp } from './gfp_names.ts'
+import { stat_lines } from './memcg_stat.ts'
+import { cgroup_path } from './memcg_tree.ts'
 import { get_current_or_none, get_mm_counter, get_mm_rss } from './mm_counter.ts'
 import type { Sys } from './mmzone.ts'
 import { type OomConstraint, type OomControl, oom_tasks } from './oom_select.ts'
@@ -64,7 +66,9 @@ function print_oom_meminfo(sys: Sys, memcg: NonNullable<OomControl['memcg']>): v
   for (const { name, usage, limit, failcnt } of memcg.counters)
     sys.printk?.(`${name}: usage ${usage}kB, limit ${limit}kB, failcnt ${failcnt}`)
   sys.printk?.(`Memory cgroup stats for ${memcg.path}:`)
-  for (const [name, value] of memcg.stats) sys.printk?.(`${name} ${value}`)
+  const own =
+    memcg.row === undefined ? memcg.stats.map(([name, value]) => `${name} ${value}`) : stat_lines(sys, memcg.stats)
+  for (const line of own) sys.printk?.(line)
 }
 
 /** Whether slab that cannot be reclaimed holds more than all lists of pages. @kernel mm/oom_kill.c:should_dump_unreclaim_slab */
@@ -123,9 +127,11 @@ function dump_oom_summary(sys: Sys, oc: OomControl, victim: number, constraint: 
   const policy = constraint === 'MEMORY_POLICY' ? oc.nodemask : null
   const where = oc.memcg === null ? 'global_oom' : `oom_memcg=${oc.memcg.path}`
   sys.printk?.(
-    `oom-kill:constraint=CONSTRAINT_${constraint},nodemask=${policy === null ? '(null)' : nodelist(policy)},${cpuset_words(sys, oc)},${where},task_memcg=${oc.task_memcg ?? '/'},task=${task_comm(sys, victim)},pid=${sys.task.pid[victim]},uid=0`,
+    `oom-kill:constraint=CONSTRAINT_${constraint},nodemask=${policy === null ? '(null)' : nodelist(policy)},${cpuset_words(sys, oc)},${where},task_memcg=${oc.task_memcg ?? task_memcg(sys, victim)},task=${task_comm(sys, victim)},pid=${sys.task.pid[victim]},uid=0`,
   )
 }
+
+const task_memcg = (sys: Sys, task: number): string => cgroup_path(sys, sys.task.memcg[task]!)
 
 /** @kernel kernel/cgroup/cpuset.c:cpuset_print_current_mems_allowed */
 export function cpuset_words(sys: Sys, { cpuset, mems_allowed }: Pick<OomControl, 'cpuset' | 'mems_allowed'>): string {

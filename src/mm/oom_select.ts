@@ -34,6 +34,8 @@ export interface OomControl {
 /** A control group that is at its limit. */
 export interface OomMemcg {
   readonly path: string
+  /** Row of the group; undefined = only its report is known. */
+  readonly row?: number
   /** Pages that its tasks may have, swap included. */
   readonly max: number
   /** Its tasks, of groups below it, too. */

@@ -1,6 +1,7 @@
 // References to pages, and the head of a compound page. Law: a page with a reference is in use; with the last one it goes
 // off its LRU list and back to the allocator.
 import { deferred_split_del } from './deferred_split.ts'
+import { mem_cgroup_uncharge } from './memcg_charge.ts'
 import { PAGE_STATE_ORDER, PG } from './mm_types.ts'
 import { page_zone, type Sys } from './mmzone.ts'
 import { __free_pages } from './page_alloc/alloc_pages.ts'
@@ -44,6 +45,7 @@ export function put_page(sys: Sys, pfn: number): void {
     sys.seams.lru?.page_cache_release(sys, head)
   if ((flags[head]! & PG.head) !== 0 && _refcount[head] === 1 && compound_order(sys, head) > 1)
     deferred_split_del(sys, head)
+  if (sys.page_memcg.id.length !== 0 && _refcount[head] === 1) mem_cgroup_uncharge(sys, head, compound_order(sys, head))
   __free_pages(sys, head, compound_order(sys, head))
 }
 

@@ -5,6 +5,7 @@ import type { Pfn } from '../base/units.ts'
 import { NIL } from '../base/units.ts'
 import { __GFP_ACCOUNT, __GFP_ZERO, GFP_KERNEL } from './gfp.ts'
 import type { Kernel } from './kernel.ts'
+import { memcg_kmem_uncharge_page } from './memcg_charge.ts'
 import { PG } from './mm_types.ts'
 import type { Sys } from './mmzone.ts'
 import { __free_page, alloc_page } from './page_alloc/alloc_pages.ts'
@@ -32,6 +33,7 @@ export function adopt_table(sys: Sys, pfn: Pfn): void {
 export function free_table(sys: Sys, pfn: Pfn): void {
   sys.pgtable_state.tables[0] = sys.pgtable_state.tables[0]! - 1
   sys.page.flags[pfn]! &= ~PG.table
+  memcg_kmem_uncharge_page(sys, pfn)
   __free_page(sys, pfn)
 }
 

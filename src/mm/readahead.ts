@@ -6,7 +6,7 @@ import { filemap_add_folio, filemap_get_entry, page_cache_next_miss, page_cache_
 import { __GFP_NORETRY, __GFP_NOWARN, GFP_HIGHUSER_MOVABLE } from './gfp.ts'
 import { PG, PG_readahead } from './mm_types.ts'
 import type { Sys } from './mmzone.ts'
-import { alloc_page } from './page_alloc/alloc_pages.ts'
+import { filemap_alloc_folio } from './vm_alloc.ts'
 import { vm_event } from './vmstat_item.ts'
 
 const PGPGIN: number = vm_event('pgpgin')
@@ -31,7 +31,7 @@ function page_cache_ra_unbounded(sys: Sys, inode: number, index: number, nr: num
 
 /** One page of a file, read from the disk; -1 = no memory. @kernel mm/filemap.c:filemap_read_folio */
 export function read_page(sys: Sys, inode: number, index: number, gfp = GFP_HIGHUSER_MOVABLE): number {
-  const pfn = alloc_page(sys, gfp)
+  const pfn = filemap_alloc_folio(sys, gfp)
   if (pfn < 0) return -1
   // Reclaim may have run: the page can be there by now.
   filemap_add_folio(sys, pfn, inode, index)

@@ -140,6 +140,7 @@ export const SCAN_CONTROL = {
   last_reclaimed: f64('nr_reclaimed when the generations were aged'),
   memcgs_need_aging: u8('1 = age the generations first'),
   initial_priority: i32('where it began'),
+  memcg: i32('control group whose pages alone may go; 0 = all'),
 } as const
 
 /** One row: time, and what an operation takes of it. Microseconds. */

@@ -1,10 +1,11 @@
 // How large a machine is: what decides how many rows each table has.
 
+import type { MemcgShape } from './memcg_tables.ts'
 import type { ReclaimShape } from './reclaim_tables.ts'
 import type { VmShape } from './vm_tables.ts'
 
 /** How large a machine is; fixed at boot. */
-export interface Shape extends VmShape, ReclaimShape {
+export interface Shape extends VmShape, ReclaimShape, MemcgShape {
   /** Frames to keep columns for: the first frame after the last memory. */
   readonly max_pfn: number
   readonly nr_nodes: number

@@ -11,7 +11,7 @@ import { put_page } from './page_ref.ts'
 import { folio_add_lru, lru_add_drain } from './swap.ts'
 import { folio_alloc_swap, put_swap_folio, SWAP_HAS_CACHE, slot_row, swap_count } from './swapfile_slots.ts'
 import { swp_entry } from './swapops.ts'
-import { vma_alloc_folio } from './vm_alloc.ts'
+import { charge_or_free, vma_alloc_folio } from './vm_alloc.ts'
 import { count_vm_events } from './vmstat.ts'
 import { NODE_STAT_ITEMS, node_item, vm_event } from './vmstat_item.ts'
 import { workingset_refault } from './workingset.ts'
@@ -51,7 +51,7 @@ export function __delete_from_swap_cache(sys: Sys, pfn: number, shadow: number):
 
 /** Gives an anonymous page a slot; false = there is none. @kernel mm/swap_state.c:add_to_swap */
 export function add_to_swap(sys: Sys, pfn: number): boolean {
-  const entry = folio_alloc_swap(sys)
+  const entry = folio_alloc_swap(sys, pfn)
   if (entry === 0) return false
   add_to_swap_cache(sys, pfn, entry)
   // Its entries may be clean while their pages are not written: it must be dirty before it is unmapped.
@@ -118,7 +118,10 @@ function __read_swap_cache_async(sys: Sys, entry: number, vma: number, page: num
   const { folio, count } = sys.swap_map
   if (folio[row]! > 0) return hold(sys, folio[row]! - 1)
   if (swap_count(sys, entry) === 0) return -1
-  const pfn = vma > 0 ? vma_alloc_folio(sys, GFP_HIGHUSER_MOVABLE, 0, vma, page) : alloc_page(sys, GFP_HIGHUSER_MOVABLE)
+  let pfn = vma > 0 ? vma_alloc_folio(sys, GFP_HIGHUSER_MOVABLE, 0, vma, page) : alloc_page(sys, GFP_HIGHUSER_MOVABLE)
+  // It belongs to whom it belonged to when it was swapped out.
+  if (pfn >= 0 && sys.memcg.used.length !== 0)
+    pfn = charge_or_free(sys, pfn, 0, sys.swap_memcg.id[row]!, GFP_HIGHUSER_MOVABLE)
   if (pfn < 0) return -1
   // Reclaim may have run meanwhile, and somebody may have read it or given it up.
   if (folio[row]! > 0 || swap_count(sys, entry) === 0) {

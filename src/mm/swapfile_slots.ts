@@ -2,6 +2,7 @@
 // them out one by one, and gives 64 back at a time.
 // Laws: swap_map.count of a slot = its users, with SWAP_HAS_CACHE where it has a page in the swap cache or is on its way
 // to or from a CPU's store of slots; 0 = free; inuse_pages counts those that are not.
+import { mem_cgroup_try_charge_swap, mem_cgroup_uncharge_swap } from './memcg_charge.ts'
 import type { Sys } from './mmzone.ts'
 import { SWAP_SLOTS_CACHE_SIZE } from './reclaim_tables.ts'
 import { forget_slot_bytes } from './swap_bytes.ts'
@@ -142,8 +143,17 @@ function keeps_slots(sys: Sys): boolean {
 
 const one = new Float64Array(1)
 
-/** A slot for a page; 0 = there is none. @kernel mm/swap_slots.c:folio_alloc_swap */
-export function folio_alloc_swap(sys: Sys): number {
+/** A slot for a page; 0 = there is none, or its control group may take no more. @kernel mm/swap_slots.c:folio_alloc_swap */
+export function folio_alloc_swap(sys: Sys, pfn: number): number {
+  const entry = slot_of_cpu(sys)
+  if (entry === 0 || sys.memcg.used.length === 0 || mem_cgroup_try_charge_swap(sys, pfn, slot_row(sys, entry)))
+    return entry
+  free_swap_slot(sys, entry)
+  return 0
+}
+
+/** One of the slots that the running CPU keeps. */
+function slot_of_cpu(sys: Sys): number {
   const cpu = sys.machine.this_cpu[0]!
   const { nr, cur, slots } = sys.swap_slots
   if (!keeps_slots(sys)) {
@@ -165,6 +175,7 @@ export function free_swap_slot(sys: Sys, entry: number): void {
   const cpu = sys.machine.this_cpu[0]!
   const { n_ret, slots_ret } = sys.swap_slots
   sys.swap_map.count[slot_row(sys, entry)] = SWAP_HAS_CACHE
+  mem_cgroup_uncharge_swap(sys, slot_row(sys, entry))
   if (!keeps_slots(sys)) {
     free_slot_now(sys, entry)
     return

@@ -3,8 +3,9 @@
 // Law: mm.pgtables_bytes counts the tables below the top level but not the fourth of five levels, as the kernel does.
 
 import { __GFP_HIGHMEM, __GFP_ZERO, GFP_KERNEL_ACCOUNT } from './gfp.ts'
+import { memcg_kmem_charge_page } from './memcontrol.ts'
 import type { Sys } from './mmzone.ts'
-import { alloc_page } from './page_alloc/alloc_pages.ts'
+import { __free_page, alloc_page } from './page_alloc/alloc_pages.ts'
 import { mod_node_page_state } from './page_ref.ts'
 import { adopt_table, entry_at, entry_pfn, entry_write, free_table } from './pgtable.ts'
 import { node_item } from './vmstat_item.ts'
@@ -82,6 +83,10 @@ function new_table(sys: Sys, mm: number, depth: number): number {
   const gfp = GFP_KERNEL_ACCOUNT | __GFP_ZERO | (lowest && sys.kernel.config.HIGHPTE ? __GFP_HIGHMEM : 0)
   const pfn = alloc_page(sys, gfp)
   if (pfn < 0) return -1
+  if (sys.memcg.used.length !== 0 && !memcg_kmem_charge_page(sys, pfn, gfp)) {
+    __free_page(sys, pfn)
+    return -1
+  }
   adopt_table(sys, pfn)
   account(sys, mm, pfn, depth, 1)
   return pfn

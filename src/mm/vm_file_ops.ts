@@ -3,11 +3,12 @@
 
 import { __filemap_add_folio, filemap_get_entry, filemap_get_folio, folio_mark_dirty } from './filemap.ts'
 import { attach_buffers } from './files.ts'
-import { GFP_HIGHUSER_MOVABLE } from './gfp.ts'
+import { GFP_HIGHUSER_MOVABLE, GFP_KERNEL } from './gfp.ts'
+import { mem_cgroup_from_current } from './memcg_tree.ts'
 import { PG, PG_readahead } from './mm_types.ts'
 import type { Sys } from './mmzone.ts'
 import { mmap_read_around, page_cache_async_ra, page_cache_sync_ra, read_page } from './readahead.ts'
-import { clear_highpage, vma_alloc_folio } from './vm_alloc.ts'
+import { charge_or_free, clear_highpage, vma_alloc_folio } from './vm_alloc.ts'
 import {
   FAULT_FLAG_ALLOW_RETRY,
   FAULT_FLAG_TRIED,
@@ -113,6 +114,8 @@ export function shmem_get_folio(sys: Sys, inode: number, index: number, vma: num
   }
   const pfn = vma_alloc_folio(sys, GFP_HIGHUSER_MOVABLE, 0, vma, 0)
   if (pfn < 0) return -1
+  if (sys.memcg.used.length !== 0 && charge_or_free(sys, pfn, 0, mem_cgroup_from_current(sys), GFP_KERNEL) < 0)
+    return -1
   clear_highpage(sys, pfn)
   sys.page.flags[pfn]! |= PG.swapbacked | PG.uptodate
   __filemap_add_folio(sys, pfn, inode, index)

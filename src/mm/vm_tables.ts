@@ -34,6 +34,7 @@ export const TASK = {
   error_code: i32("the processor's word about its last bad fault: bits PF_PROT, PF_WRITE, PF_USER, PF_INSTR"),
   exit_code: i32('what it ended with'),
   policy: i32('memory policy; 0 = default'),
+  memcg: i32('its memory control group; 0 = the root'),
   il_prev: i32('node that interleaving used last'),
   next: i32('chain of unused rows'),
 } as const

@@ -2,6 +2,7 @@
 // reclaimed; active pages are moved to them when they are too few.
 import { list_add, list_del } from '../image/list.ts'
 import { folio_is_file_lru, inactive_is_low, lru_head, lru_note_cost, update_lru_size } from './lruvec.ts'
+import { is_member } from './memcg_tree.ts'
 import { PG } from './mm_types.ts'
 import { page_zone, type Sys } from './mmzone.ts'
 import { areas_that_used, page_referenced } from './page_referenced.ts'
@@ -43,6 +44,11 @@ export const current_is_kswapd = (sys: Sys, sc: number): boolean => sc < sys.nr_
 /** Counts pages looked at and pages freed. @ours */
 export function count_scan(sys: Sys, sc: number, file: number, scan: number, steal: number): void {
   const who = current_is_kswapd(sys, sc) ? 1 : 0
+  const memcg = sys.scan_control.memcg[sc]!
+  if (memcg !== 0) {
+    sys.memcg.pgscan[memcg]! += scan
+    sys.memcg.pgsteal[memcg]! += steal
+  }
   count_vm_events(sys, SCAN[who]!, scan)
   count_vm_events(sys, SCAN_TYPE[file]!, scan)
   count_vm_events(sys, STEAL[who]!, steal)
@@ -59,8 +65,15 @@ function isolate_lru_folios(sys: Sys, node: number, sc: number, lru: number, nr_
   let [scan, nr_taken, nr_skipped] = [0, 0, 0]
   // Skipped pages form a chain through their links, the last one first.
   let chain = -1
-  while (scan < nr_to_scan && link[2 * head] !== head) {
-    const pfn = link[2 * head + 1]!
+  const memcg = sys.scan_control.memcg[sc]!
+  // Pages of other groups stay where they are: the walk goes on behind them.
+  let behind_them = head
+  while (scan < nr_to_scan && link[2 * behind_them + 1] !== head) {
+    const pfn = link[2 * behind_them + 1]!
+    if (memcg !== 0 && !is_member(sys, pfn, memcg)) {
+      behind_them = pfn
+      continue
+    }
     const zone = page_zone(sys, pfn)
     list_del(link, pfn)
     if (sys.zone_idx[zone]! > reclaim_idx) {

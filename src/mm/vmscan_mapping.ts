@@ -47,7 +47,7 @@ export function pageout_file(sys: Sys, pfn: number): boolean {
 
 /** A page of a memory file goes to swap: its slot takes its place in the file. @kernel mm/shmem.c:shmem_writepage */
 function shmem_writepage(sys: Sys, pfn: number): boolean {
-  const entry = folio_alloc_swap(sys)
+  const entry = folio_alloc_swap(sys, pfn)
   if (entry === 0) {
     sys.page.flags[pfn] = sys.page.flags[pfn]! | PG.dirty
     return false

@@ -11,6 +11,7 @@ import { KASAN_SHADOW_SCALE_SHIFT } from '../mm/kasan_tables.ts'
 import type { Kernel } from '../mm/kernel.ts'
 import { memblock_alloc, memblock_phys_mem_size, memblock_reserve } from '../mm/memblock.ts'
 import { memblock_free_all } from '../mm/memblock_free.ts'
+import type { MemcgShape } from '../mm/memcg_tables.ts'
 import type { Sys } from '../mm/mmzone.ts'
 import type { ReclaimShape } from '../mm/reclaim_tables.ts'
 import { sysctl_names, sysctl_write } from '../mm/sysctl.ts'
@@ -32,8 +33,8 @@ export interface DescriptionBootOptions {
   readonly shared?: boolean
   /** Frames that can have bytes at a time (default 16384); every frame needs no more than one. */
   readonly framesWithBytes?: number
-  /** Room for processes and swap; default: none. */
-  readonly processes?: VmShape & ReclaimShape
+  /** Room for processes, swap and control groups; default: none. */
+  readonly processes?: VmShape & ReclaimShape & MemcgShape
   /** Room for other things, as in the shape; default: as there. */
   readonly capacity?: Capacity
 }

@@ -34,6 +34,7 @@ import {
   type AllocatorResult,
   checkAllocatorCommand,
 } from './allocator_commands.ts'
+import { CGROUP_HANDLERS, CGROUP_REQUIRED, type CgroupCommand, checkCgroupCommand } from './cgroup_commands.ts'
 import { slabFolderCache } from './inspect_slab.ts'
 import { hasCaches, mm_core_init } from './mm_core_init.ts'
 import { checkOomCommand, end_killed, OOM_HANDLERS, OOM_REQUIRED, type OomCommand } from './oom_commands.ts'
@@ -56,6 +57,7 @@ interface OnCpu {
 export type Command =
   | ProcessCommand
   | OomCommand
+  | CgroupCommand
   | AllocatorCommand
   | SwapCommand
   | (OnCpu & { readonly op: 'alloc_pages'; readonly gfp: Gfp; readonly order: Order; readonly nid?: number })
@@ -101,6 +103,7 @@ type Handlers = { readonly [Name in CommandName]: (sys: Sys, command: Command & 
 const HANDLERS: Handlers = {
   ...PROCESS_HANDLERS,
   ...OOM_HANDLERS,
+  ...CGROUP_HANDLERS,
   ...ALLOCATOR_HANDLERS,
   ...SWAP_HANDLERS,
   alloc_pages: (sys, { gfp, order, nid }) => allocated(sys, alloc_pages_node(sys, nid ?? -1, gfp, order)),
@@ -204,6 +207,7 @@ export function apply(sys: Sys, command: Command): Result {
 const REQUIRED: { readonly [Name in CommandName]: readonly string[] } = {
   ...PROCESS_REQUIRED,
   ...OOM_REQUIRED,
+  ...CGROUP_REQUIRED,
   ...ALLOCATOR_REQUIRED,
   ...SWAP_REQUIRED,
   alloc_pages: ['gfp', 'order'],
@@ -243,6 +247,7 @@ export function checkCommand(sys: Sys, command: Command): void {
     if (fields[name] === undefined) throw new RangeError(`${command.op} needs ${name}`)
   checkProcessCommand(sys, command)
   checkOomCommand(sys, command)
+  checkCgroupCommand(sys, command)
   checkAllocatorCommand(sys, command)
   checkSwapCommand(sys, command)
   whole('cpu', fields.cpu, 0, sys.nr_cpus - 1)

@@ -11,6 +11,7 @@ import { type SysNodePart, writeList, writeNodeAttribute } from '../report/proc/
 import { formatVmallocinfo } from '../report/proc/vmallocinfo.ts'
 import { writeVmstat } from '../report/proc/vmstat.ts'
 import { writeZoneinfo } from '../report/proc/zoneinfo.ts'
+import { cgroupFiles } from './cgroup_commands.ts'
 import { meminfoOf, sysNodeOf, vmstatOf } from './inspect_memory.ts'
 import { SLAB_FOLDER, slabFiles, slabinfoOf, slabLink } from './inspect_slab.ts'
 import { buddyinfoOf, pagetypeinfoOf, zoneinfoOf } from './inspect_zones.ts'
@@ -66,7 +67,7 @@ function files(sys: Sys, constants: Constants): Map<string, Reader> {
     for (const part of NODE_PARTS)
       all.set(`${NODES}/node${node}/${part}`, () => `${writeNodeAttribute(sysNodeOf(sys, node), part)}\n`)
   for (const [path, reader] of slabFiles(sys)) all.set(path, reader)
-  for (const [path, reader] of processFiles(sys)) all.set(path, reader)
+  for (const [path, reader] of [...processFiles(sys), ...cgroupFiles(sys)]) all.set(path, reader)
   return all
 }
 

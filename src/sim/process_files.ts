@@ -2,6 +2,7 @@
 // of memory; pagemap, kpagecount and kpageflags as the bytes that a reader gets.
 
 import { hugepage_vma_check } from '../mm/huge_fault.ts'
+import { cgroup_path, has_memcgs } from '../mm/memcg_tree.ts'
 import { get_mm_counter, get_mm_rss } from '../mm/mm_counter.ts'
 import type { Sys } from '../mm/mmzone.ts'
 import { oom_adj_read } from '../mm/oom_adj.ts'
@@ -240,6 +241,8 @@ export function processFiles(sys: Sys): [path: string, read: (sys: Sys) => strin
     files.push([`${folder}/status`, other => statusText(other, task)])
     files.push([`${folder}/oom_score`, other => `${proc_oom_score(other, task)}\n`])
     files.push([`${folder}/oom_score_adj`, other => `${other.task.oom_score_adj[task]}\n`])
+    if (has_memcgs(sys))
+      files.push([`${folder}/cgroup`, other => `0::${cgroup_path(other, other.task.memcg[task]!)}\n`])
     files.push([`${folder}/oom_adj`, other => `${oom_adj_read(other, task)}\n`])
     const mm = sys.task.mm[task]!
     if (mm === 0) continue

@@ -33,7 +33,8 @@ function touchedRuns(sys: Sys): number[] {
 /** Bytes of the frames' columns for runs of frames, in the order of the buffer. */
 function frameExtents(sys: Sys, runs: readonly number[]): number[] {
   const extents: number[] = []
-  for (const column of [...Object.values(sys.page), sys.link.link]) {
+  for (const column of [...Object.values(sys.page), sys.page_memcg.id, sys.link.link]) {
+    if (column.length === 0) continue
     const stride = column === sys.link.link ? 2 * column.BYTES_PER_ELEMENT : column.BYTES_PER_ELEMENT
     for (const frame of runs) extents.push(column.byteOffset + frame * stride)
   }

@@ -6,11 +6,13 @@ const SLAB_FILE = /^\/?sys\/kernel\/slab\/([^/]+)\/([^/]+)$/
 const TASK_FILE = /^\/?proc\/(\d+)\/([^/]+)$/
 const SYSCTL_FILE = /^\/?proc\/sys\/vm\/([^/]+)$/
 const KMEMLEAK_FILE = /^\/?sys\/kernel\/debug\/kmemleak$/
+const CGROUP_FILE = /^\/?sys\/fs\/cgroup(\/.*)?\/([^/]+)$/
 const SYSRQ_FILE = /^\/?proc\/sysrq-trigger$/
 
 /** Files that can be written, as a hint. */
 export const WRITABLE =
-  '/proc/PID/oom_score_adj, /proc/PID/oom_adj, /proc/sys/vm/NAME, /proc/sysrq-trigger, /sys/kernel/slab/CACHE/NAME'
+  '/proc/PID/oom_score_adj, /proc/PID/oom_adj, /proc/sys/vm/NAME, /proc/sysrq-trigger, /sys/fs/cgroup/GROUP/NAME, ' +
+  '/sys/kernel/slab/CACHE/NAME'
 
 /** The command that writing `value` to a file is; null where it cannot be written. */
 export function writeCommand(path: string, value: string): Command | null {
@@ -18,6 +20,8 @@ export function writeCommand(path: string, value: string): Command | null {
   if (folder !== undefined && attribute !== undefined) return { op: 'slab_attr_store', folder, name: attribute, value }
   const [, pid, name] = TASK_FILE.exec(path) ?? []
   if (pid !== undefined && name !== undefined) return { op: 'proc_write', pid: Number(pid), name, value }
+  const [, group, file] = CGROUP_FILE.exec(path) ?? []
+  if (file !== undefined) return { op: 'cgroup_write', path: group ?? '/', name: file, value }
   const setting = SYSCTL_FILE.exec(path)?.[1]
   if (setting !== undefined) return { op: 'sysctl', name: setting, value }
   if (KMEMLEAK_FILE.test(path)) return { op: 'kmemleak', text: value }
@@ -30,6 +34,7 @@ export const WRITE_REFUSALS: Readonly<Record<number, string>> = {
   [-2]: 'no such file',
   [-3]: 'no such process',
   [-5]: 'it can only be read',
+  [-11]: 'try again',
   [-12]: 'out of memory',
   [-13]: 'permission denied',
   [-16]: 'device or resource busy',
