@@ -38,6 +38,7 @@ import { SLAB_RED_ZONE } from './slab_flags.ts'
 import { KMALLOC_INDEXES } from './slab_tables.ts'
 import { slab_alloc_node, slab_free } from './slub.ts'
 import { get_orig_size, SLUB_RED_ACTIVE, set_orig_size, slub_debug_orig_size } from './slub_debug.ts'
+import { slub_fast_path } from './slub_fast.ts'
 import { NODE_STAT_ITEMS, node_item } from './vmstat_item.ts'
 
 /** What a request for no bytes gets: an address that nobody may use, and that kfree takes.
@@ -70,12 +71,14 @@ function kmalloc_slab(sys: Sys, size: number, gfp: number): number {
 
 /** Memory of at least `size` bytes; 0 where there is none. @kernel include/linux/slab.h:kmalloc */
 export function kmalloc(sys: Sys, size: number, gfp: Gfp): Paddr {
-  return kmalloc_node(sys, size, gfp, NUMA_NO_NODE)
+  const object = sys.slub_fast_path === null ? 0 : sys.slub_fast_path.kmalloc(size, gfp)
+  return object !== 0 ? object : kmalloc_node(sys, size, gfp, NUMA_NO_NODE)
 }
 
 /** The same on a node, if it can be. @kernel mm/slab_common.c:__kmalloc_node */
 export function kmalloc_node(sys: Sys, size: number, gfp: Gfp, node: number): Paddr {
   if (!Number.isInteger(size)) throw new RangeError(`kmalloc of ${size} bytes`)
+  if (sys.slub_fast_path === null) slub_fast_path(sys)
   const allocator = slab_allocator(sys)
   might_alloc(sys, gfp)
   if (size === 0) return ZERO_SIZE_PTR
@@ -183,6 +186,10 @@ export function __ksize(sys: Sys, object: Paddr): number {
 /** Gives memory of kmalloc back; 0 and ZERO_SIZE_PTR are nothing to give. What never came from kmalloc is reported.
  * @kernel mm/slab_common.c:kfree */
 export function kfree(sys: Sys, object: Paddr): void {
+  if (sys.slub_fast_path === null || !sys.slub_fast_path.kfree(object)) kfree_general(sys, object)
+}
+
+function kfree_general(sys: Sys, object: Paddr): void {
   sys.trace.kfree?.(sys.slab_state.caller[0]!, trace_address(sys, object))
   if (object === 0 || object === ZERO_SIZE_PTR) return
   if (sys.debug_kmemleak) kmemleak_free(sys, object)

@@ -267,8 +267,8 @@ export function kmem_cache_destroy(sys: Sys, cache: KmemCache): void {
 
 /** An object of a cache, 0 = there is no memory. @kernel mm/slub.c:kmem_cache_alloc */
 export function kmem_cache_alloc(sys: Sys, cache: KmemCache, gfp: Gfp): Paddr {
-  const ready = (sys.slub_fast_path ?? slub_fast_path(sys)).alloc(cache, gfp)
-  return ready !== 0 ? ready : kmem_cache_alloc_node(sys, cache, gfp, NUMA_NO_NODE)
+  const object = sys.slub_fast_path === null ? 0 : sys.slub_fast_path.alloc(cache, gfp)
+  return object !== 0 ? object : kmem_cache_alloc_node(sys, cache, gfp, NUMA_NO_NODE)
 }
 
 /** An object on a node, if it can be; NUMA_NO_NODE = the running CPU's. @kernel mm/slub.c:kmem_cache_alloc_node */
@@ -277,6 +277,7 @@ export function kmem_cache_alloc_node(sys: Sys, cache: KmemCache, gfp: Gfp, node
     exists(sys, cache, 'kmem_cache_alloc')
     return 0
   }
+  if (sys.slub_fast_path === null) slub_fast_path(sys)
   might_alloc(sys, gfp)
   const object =
     sys.kernel.slab === 'SLUB'
@@ -306,7 +307,7 @@ export function kmem_cache_zalloc(sys: Sys, cache: KmemCache, gfp: Gfp): Paddr {
 
 /** Gives an object back; what is none of the cache is reported. @kernel mm/slub.c:kmem_cache_free */
 export function kmem_cache_free(sys: Sys, cache: KmemCache, object: Paddr): void {
-  if (!(sys.slub_fast_path ?? slub_fast_path(sys)).free(cache, object)) free_general(sys, cache, object)
+  if (sys.slub_fast_path === null || !sys.slub_fast_path.free(cache, object)) free_general(sys, cache, object)
 }
 
 function free_general(sys: Sys, cache: KmemCache, object: Paddr): void {
