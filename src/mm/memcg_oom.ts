@@ -6,7 +6,11 @@ import { cgroup_path, has_memcgs, mem_cgroup_is_descendant, mem_cgroup_tasks } f
 import { PAGE_ALLOC_COSTLY_ORDER, type Sys } from './mmzone.ts'
 import { out_of_memory } from './oom_kill.ts'
 import type { OomMemcg } from './oom_select.ts'
+import { wait_until } from './reclaim_clock.ts'
 import { fatal_signal_pending } from './task_reserves.ts'
+
+/** A tick of 250 Hz, in microseconds. */
+const JIFFY = 4000
 
 /** True = the charge may be tried again. @kernel mm/memcontrol.c:mem_cgroup_oom */
 export function mem_cgroup_oom(sys: Sys, memcg: number, gfp: number, order: number): boolean {
@@ -20,6 +24,8 @@ export function mem_cgroup_out_of_memory(sys: Sys, memcg: number, gfp: number, o
   if (mem_cgroup_margin(sys, memcg) >= 1 << order || fatal_signal_pending(sys)) return true
   const oc = { gfp_mask: gfp, order, nodemask: null, mems_allowed: null, memcg: group_at_limit(sys, memcg) }
   const killed = out_of_memory(sys, oc)
+  // The victim has the CPU meanwhile; where it does not end, time passes until its memory is taken.
+  if (killed && !fatal_signal_pending(sys)) wait_until(sys, sys.reclaim_clock.now[0]! + JIFFY)
   // What a dead process left in stocks is free, too.
   drain_all_stock(sys, memcg)
   return killed

@@ -48,6 +48,7 @@ export function try_to_free_mem_cgroup_pages(sys: Sys, memcg: number, pages: num
   control.memcg[sc] = memcg
   control.may_swap[sc] = may_swap ? 1 : 0
   control.nr_to_reclaim[sc] = Math.max(pages, SWAP_CLUSTER_MAX)
+  sys.trace.mm_vmscan_memcg_reclaim_begin?.(0, GFP_HIGHUSER_MOVABLE)
   sys.reclaim_clock.reclaiming[0]! += 1
   const sizes = sizes_of(sys, memcg)
   for (; control.priority[sc]! >= 0; control.priority[sc]! -= 1) {
@@ -56,6 +57,7 @@ export function try_to_free_mem_cgroup_pages(sys: Sys, memcg: number, pages: num
     if (control.vec_reclaimed[sc]! >= control.nr_to_reclaim[sc]!) break
   }
   sys.reclaim_clock.reclaiming[0]! -= 1
+  sys.trace.mm_vmscan_memcg_reclaim_end?.(control.vec_reclaimed[sc]!)
   cond_resched(sys)
   return control.vec_reclaimed[sc]!
 }

@@ -89,12 +89,7 @@ function isolate_lru_folios(sys: Sys, node: number, sc: number, lru: number, nr_
     update_lru_size(sys, zone, lru, -1)
     taken[nr_taken++] = pfn
   }
-  for (let behind = head; chain !== -1; ) {
-    const next = link[2 * chain]!
-    list_add(link, chain, behind)
-    behind = chain
-    chain = next
-  }
+  put_skipped(link, chain, head)
   scanned = scan + nr_skipped
   sys.trace.mm_vmscan_lru_isolate?.(
     reclaim_idx,
@@ -107,6 +102,17 @@ function isolate_lru_folios(sys: Sys, node: number, sc: number, lru: number, nr_
     lru,
   )
   return nr_taken
+}
+
+/** A chain of skipped pages goes to the head of their list. */
+function put_skipped(link: Int32Array, first: number, head: number): void {
+  let behind = head
+  for (let pfn = first; pfn !== -1; ) {
+    const next = link[2 * pfn]!
+    list_add(link, pfn, behind)
+    behind = pfn
+    pfn = next
+  }
 }
 
 /** Reclaims from an inactive list; returns the pages freed. @kernel mm/vmscan.c:shrink_inactive_list */

@@ -144,6 +144,8 @@ export interface Probes {
         should_retry: number,
       ) => void)
     | undefined
+  mm_vmscan_memcg_reclaim_begin?: ((order: number, gfp: number) => void) | undefined
+  mm_vmscan_memcg_reclaim_end?: ((nr_reclaimed: number) => void) | undefined
   mm_vmscan_node_reclaim_begin?: ((nid: number, order: number, gfp: number) => void) | undefined
   mm_vmscan_node_reclaim_end?: ((nr_reclaimed: number) => void) | undefined
 }

@@ -194,6 +194,8 @@ export const PROBE_NAMES: readonly ProbeName[] = [
   'start_task_reaping',
   'finish_task_reaping',
   'skip_task_reaping',
+  'mm_vmscan_memcg_reclaim_begin',
+  'mm_vmscan_memcg_reclaim_end',
   'mm_vmscan_node_reclaim_begin',
   'mm_vmscan_node_reclaim_end',
 ]

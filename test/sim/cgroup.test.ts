@@ -133,6 +133,23 @@ describe.each(['6.1-x86_64', '6.12-x86_64', '6.1-i386'])('a group at its limit, 
   })
 })
 
+it('a victim that hangs is reaped, so that its group can go on', () => {
+  const world = new World()
+  world.group('/a', { 'memory.max': '8M' })
+  const large = world.spawn('/a', 'large')
+  expect(world.fill(large, 6 * MB)).toBe(0)
+  const other = world.spawn('/a', 'other')
+  world.machine.apply({ op: 'hang', pid: large })
+  expect(world.fill(other, 5 * MB)).toBe(0)
+  expect(world.alive()).toEqual([1, large, other])
+  expect(world.lines.at(-1)).toMatch(/^oom_reaper: reaped process \d+ \(large\), now anon-rss:0kB/)
+  world.write('/a', 'memory.max', '1M')
+  expect(world.alive()).toEqual([1, large])
+  world.machine.apply({ op: 'wake', pid: large })
+  expect(world.alive()).toEqual([1])
+  world.sound()
+})
+
 describe('the tree', () => {
   it('counts upwards: the limit above holds, and a process of any group below may go', () => {
     const world = new World()
@@ -214,6 +231,8 @@ describe.each([
 ])('reclaim within a group (%s)', kernel => {
   it('takes pages of its files, and of nobody else', () => {
     const world = new World(kernel)
+    const freed: number[] = []
+    world.machine.on('mm_vmscan_memcg_reclaim_end', pages => void freed.push(pages))
     for (const name of ['/f', '/g']) world.machine.apply({ op: 'create_file', name, pages: 4000 })
     const other = world.spawn('', 'other')
     expect(world.fill(other, 1000, '/g')).toBe(0)
@@ -223,6 +242,7 @@ describe.each([
     expect(world.alive()).toEqual([1, other, pid])
     expect(world.pages('/a')).toBeLessThanOrEqual(4 * MB)
     expect(world.stat('/a', 'pgsteal')).toBeGreaterThan(2000)
+    expect(freed.reduce((sum, pages) => sum + pages, 0)).toBe(world.stat('/a', 'pgsteal'))
     expect(Number(/^Cached: +(\d+)/m.exec(world.machine.proc('meminfo'))![1]) / 4).toBeGreaterThan(1000 + 3 * MB)
     world.sound()
   })

@@ -1,14 +1,14 @@
 // What a machine prints when memory is out, read back by `explain`: the facts must be those of the machine at that moment.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { gfp_to_alloc_flags, gfp_zone } from '../../src/mm/gfp.ts'
+import { GFP_KERNEL, gfp_to_alloc_flags, gfp_zone } from '../../src/mm/gfp.ts'
 import { format_gfp } from '../../src/mm/gfp_names.ts'
 import { kmalloc } from '../../src/mm/kmalloc.ts'
 import { get_current } from '../../src/mm/mm_counter.ts'
 import { managed_zone, populated_zone, type Sys, WMARK_MIN, zone_name } from '../../src/mm/mmzone.ts'
 import { task_comm } from '../../src/mm/oom_report.ts'
 import { oom_badness, totalram_pages } from '../../src/mm/oom_select.ts'
-import { first_zones_zonelist, node_zonelist } from '../../src/mm/page_alloc/alloc_pages.ts'
+import { __alloc_pages, first_zones_zonelist, node_zonelist } from '../../src/mm/page_alloc/alloc_pages.ts'
 import { __zone_watermark_ok, wmark_pages } from '../../src/mm/page_alloc/watermark.ts'
 import { zone_page_state } from '../../src/mm/vmstat.ts'
 import { NR_FREE_PAGES } from '../../src/mm/vmstat_item.ts'
@@ -200,6 +200,27 @@ it('any small machine', () => {
     { numRuns: 30 },
   )
 })
+
+it.each(['6.1-x86_64', '6.12-x86_64'])(
+  'a request bound to a node shows that node, and says what binds it (%s)',
+  kernel => {
+    const machine = Machine.boot({ kernel, memory: '256M', cpus: 2, commandLine: 'numa=fake=2' }, OPTIONS)
+    const { sys } = machine
+    machine.apply({ op: 'spawn', comm: 'init' })
+    machine.apply({ op: 'spawn', comm: 'bound' })
+    const lines: string[] = []
+    let free = 0
+    const zone = sys.nr_zone_types + sys.kernel.zones.indexOf('DMA32')
+    sys.printk = line => {
+      if (lines.push(line) === 1) free = 4 * zone_page_state(sys, zone, NR_FREE_PAGES)
+    }
+    for (let i = 0; i < 60000 && lines.length === 0; i++) __alloc_pages(sys, GFP_KERNEL, 0, 1, Uint8Array.of(0, 1))
+    const [report] = explain(lines.join('\n')).reports
+    expect(report).toMatchObject({ kind: 'oom-kill', constraint: 'mempolicy', failing: { node: 1, zone: 'DMA32' } })
+    expect(report!.zones.map(({ node, name, freeKB }) => [node, name, freeKB])).toEqual([[1, 'DMA32', free]])
+    expect(report!.victim).toMatchObject({ pid: 2, predictedPid: 2 })
+  },
+)
 
 it.each(['6.1-x86_64', '6.12-x86_64'])('slabs that hold all memory are listed (%s)', kernel => {
   const machine = Machine.boot({ kernel, memory: '64M' }, OPTIONS)
