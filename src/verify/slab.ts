@@ -16,51 +16,32 @@ import { get_node } from '../mm/slab_node.ts'
 import { RecordedFrames } from './recorded_frames.ts'
 import { metaOf } from './recorded_kernel.ts'
 import { requestOfRow, rowOfCache, slabSetupOf } from './recorded_slab.ts'
-import { largestFrame, objectNumbers, type Row, readSlabState, rowsOf, slabStateRow, tried } from './slab_state.ts'
-import { type JsonLine, jsonLines, type Tally, tally, type VerifyKind } from './types.ts'
+import { largestFrame, type Row, rowsOf, type ScriptOf, scriptKind } from './slab_script.ts'
+import { objectNumbers, readSlabState, slabStateRow } from './slab_state.ts'
+import type { JsonLine, VerifyKind } from './types.ts'
 
 const SLAB_FILE = /(^|\/)slab(cpu)?\/[^/]*\.jsonl(\.gz)?$/
 /** What only SLAB's recordings have: SLUB's lie in folders of the same names. */
 const SLAB_ALONE = '"allocator":"slab"'
 
 /** Kind `slab` of `mmtwin verify`. */
-export const slabKind: VerifyKind = {
+export const slabKind: VerifyKind = scriptKind({
   kind: 'slab',
-  run: files => {
-    const counts = tally('slab')
-    for (const file of files) {
-      if (!SLAB_FILE.test(file.path)) continue
-      const text = file.text()
-      if (text.includes(SLAB_ALONE)) verifyFile(file.path, [...jsonLines(text)], counts)
-    }
-    return counts.result()
-  },
-}
-
-function verifyFile(path: string, lines: readonly JsonLine[], counts: Tally): void {
-  counts.file(path)
-  const player = tried(() => SlabPlayer.of(lines))
-  if (player === null) {
-    counts.check(1, 'a kernel that is modelled, a cache, and a first dump', lines[0]?.text.slice(0, 80) ?? 'nothing')
-    return
-  }
-  for (const { line, row, text } of lines) {
-    const got = row === null ? null : tried(() => player.play(row))
-    if (got === null) counts.check(line, 'a step that can be taken', text.slice(0, 80))
-    else if (got !== undefined) counts.check(line, JSON.stringify(row), JSON.stringify(got))
-  }
-  counts.check(lines.at(-1)?.line ?? 1, '', slab_allocator.check(player.sys).join('; '))
-}
+  files: SLAB_FILE,
+  alone: SLAB_ALONE,
+  needs: 'a kernel that is modelled, a cache, and a first dump',
+  open: lines => SlabPlayer.of(lines),
+  laws: sys => slab_allocator.check(sys),
+})
 
 /** A machine with the recorded cache and those of kmalloc. */
-class SlabPlayer {
+class SlabPlayer implements ScriptOf {
   readonly sys: Sys
   private readonly frames: RecordedFrames
   private readonly setup: SlabSetup
   private readonly cache: number
+  readonly dumped: readonly unknown[] = ['ac', 'node']
   private readonly slots = new Map<unknown, number>()
-  /** Lines up to here are given. */
-  private given = true
 
   static of(lines: readonly JsonLine[]): SlabPlayer | null {
     const meta = metaOf(lines[0])
@@ -106,26 +87,22 @@ class SlabPlayer {
     return cache
   }
 
-  /** What the recorder would write in the place of a line; undefined for lines that say nothing of the model, null for
-   * steps that cannot be taken. */
-  play(row: Row | readonly unknown[]): unknown {
-    if (Array.isArray(row)) return this.step(row)
-    const fields = row as Row
-    if (fields.t === 'endstate') this.given = false
-    if (fields.t === 'cache') return this.cacheRow(fields)
-    const state = fields.t === 'ac' || fields.t === 'node'
-    if (fields.t === 'endops') return { ...fields, live: this.slots.size }
-    return state && !this.given ? slabStateRow(this.sys, this.cache, fields) : undefined
+  get live(): number {
+    return this.slots.size
   }
 
-  private cacheRow(row: Row): Row {
+  dump(row: Row): Row {
+    return slabStateRow(this.sys, this.cache, row)
+  }
+
+  cacheRow(row: Row): Row {
     const request = requestOfRow(this.setup, row)
     const geometry = geometryOf(this.setup, request)
     const made = rowOfCache({ ...geometry, ...request, refcount: 1, geometry }, row)
     return { ...row, ...made, t: 'cache' }
   }
 
-  private step(row: readonly unknown[]): unknown {
+  step(row: readonly unknown[]): unknown {
     const [op, slot, cpu] = row
     if (op === 'shrink') {
       slab_allocator.shrink(this.sys, this.cache)

@@ -25,9 +25,7 @@ import {
   virt_to_slab,
 } from '../mm/slab_desc.ts'
 import { get_node, SLABS_FREE, SLABS_FULL, SLABS_PARTIAL, slab_list_head } from '../mm/slab_node.ts'
-import type { JsonLine } from './types.ts'
-
-export type Row = Readonly<Record<string, unknown>>
+import type { Row } from './slab_script.ts'
 
 /** One slab of a dump. */
 interface SlabRow {
@@ -165,27 +163,4 @@ function readArray(sys: Sys, cache: number, array: ArrayCache, row: Row): void {
     mark_returned(sys, slab, index)
   }
   touched[array] = Number(row.touched)
-}
-
-/** Null where a recording asks for what makes no sense: a damaged line. */
-export function tried<T>(what: () => T): T | null {
-  try {
-    return what()
-  } catch (error) {
-    if (error instanceof RangeError || error instanceof TypeError) return null
-    throw error
-  }
-}
-
-/** The lines that are objects. */
-export const rowsOf = (lines: readonly JsonLine[]): Row[] =>
-  lines.flatMap(({ row }) => (row && !Array.isArray(row) ? [row as Row] : []))
-
-/** The largest frame that a recording names. */
-export function largestFrame(lines: readonly JsonLine[]): number {
-  let most = 0
-  for (const { row, text } of lines)
-    if (Array.isArray(row)) most = row[0] === 'a' ? Math.max(most, Number(row[4])) : most
-    else for (const [, pfn] of text.matchAll(/"pfn":(\d+)/g)) most = Math.max(most, Number(pfn))
-  return most
 }

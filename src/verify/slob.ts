@@ -16,36 +16,20 @@ import { free_blocks, init_slob_page, is_slob_page, page_units, set_free_blocks 
 import { RecordedFrames } from './recorded_frames.ts'
 import { kernelOfMeta, metaOf } from './recorded_kernel.ts'
 import { requestOfRow, rowOfCache } from './recorded_slab.ts'
-import { largestFrame, type Row, rowsOf, tried } from './slab_state.ts'
-import { type JsonLine, jsonLines, type Tally, tally, type VerifyKind } from './types.ts'
+import { largestFrame, type Row, rowsOf, type ScriptOf, scriptKind } from './slab_script.ts'
+import type { JsonLine, VerifyKind } from './types.ts'
 
 const SLOB_FILE = /(^|\/)slob\/[^/]*\.jsonl(\.gz)?$/
 const LISTS: readonly unknown[] = ['small', 'medium', 'large']
 
 /** Kind `slob` of `mmtwin verify`. */
-export const slobKind: VerifyKind = {
+export const slobKind: VerifyKind = scriptKind({
   kind: 'slob',
-  run: files => {
-    const counts = tally('slob')
-    for (const file of files) if (SLOB_FILE.test(file.path)) verifyFile(file.path, [...jsonLines(file.text())], counts)
-    return counts.result()
-  },
-}
-
-function verifyFile(path: string, lines: readonly JsonLine[], counts: Tally): void {
-  counts.file(path)
-  const player = tried(() => SlobPlayer.of(lines))
-  if (player === null) {
-    counts.check(1, 'a kernel that is modelled, and a first dump', lines[0]?.text.slice(0, 80) ?? 'nothing')
-    return
-  }
-  for (const { line, row, text } of lines) {
-    const got = row === null ? null : tried(() => player.play(row))
-    if (got === null) counts.check(line, 'a step that can be taken', text.slice(0, 80))
-    else if (got !== undefined) counts.check(line, JSON.stringify(row), JSON.stringify(got))
-  }
-  counts.check(lines.at(-1)?.line ?? 1, '', slob_allocator.check(player.sys).join('; '))
-}
+  files: SLOB_FILE,
+  needs: 'a kernel that is modelled, and a first dump',
+  open: lines => SlobPlayer.of(lines),
+  laws: sys => slob_allocator.check(sys),
+})
 
 interface SlobPage {
   readonly pfn: number
@@ -53,14 +37,14 @@ interface SlobPage {
   readonly free: readonly [number, number][]
 }
 
-class SlobPlayer {
+class SlobPlayer implements ScriptOf {
   readonly sys: Sys
   private readonly frames: RecordedFrames
   private readonly setup: SlabSetup
   /** Row of the script's cache; -1 where it uses kmalloc. */
   private readonly cache: number
+  readonly dumped: readonly unknown[] = ['list']
   private readonly slots = new Map<unknown, number>()
-  private given = true
 
   static of(lines: readonly JsonLine[]): SlobPlayer | null {
     const meta = metaOf(lines[0])
@@ -120,26 +104,24 @@ class SlobPlayer {
     for (const pfn of order) list_add_tail(link.link, pfn, head)
   }
 
-  /** What the recorder would write in the place of a line; undefined for lines that say nothing of the model, null for
-   * steps that cannot be taken. */
-  play(row: Row | readonly unknown[]): unknown {
-    if (Array.isArray(row)) return this.step(row)
-    const fields = row as Row
-    if (fields.t === 'endstate') this.given = false
-    if (fields.t === 'endops') return { ...fields, live: this.slots.size }
-    if (fields.t === 'cache') {
-      const [geometry, request] = [this.geometry(fields), requestOfRow(this.setup, fields)]
-      return { ...fields, ...rowOfCache({ ...geometry, ...request, refcount: 1, geometry }, fields), t: 'cache' }
-    }
-    if (fields.t !== 'list' || this.given) return undefined
-    return { ...fields, pages: list_entries(this.sys.link.link, this.head(fields)).map(pfn => this.page(pfn)) }
+  get live(): number {
+    return this.slots.size
+  }
+
+  dump(row: Row): Row {
+    return { ...row, pages: list_entries(this.sys.link.link, this.head(row)).map(pfn => this.page(pfn)) }
+  }
+
+  cacheRow(row: Row): Row {
+    const [geometry, request] = [this.geometry(row), requestOfRow(this.setup, row)]
+    return { ...row, ...rowOfCache({ ...geometry, ...request, refcount: 1, geometry }, row), t: 'cache' }
   }
 
   private page(pfn: number): SlobPage {
     return { pfn, units: this.sys.page.private[pfn]!, free: free_blocks(this.sys, pfn) }
   }
 
-  private step(row: readonly unknown[]): unknown {
+  step(row: readonly unknown[]): unknown {
     const [op, slot, cpu] = row
     if (!(Number.isInteger(cpu) && (cpu as number) >= 0 && (cpu as number) < this.sys.nr_cpus)) return null
     this.sys.machine.this_cpu[0] = cpu as number

@@ -17,73 +17,32 @@ import { slab_address } from '../mm/slub_slab.ts'
 import { RecordedFrames } from './recorded_frames.ts'
 import { metaOf } from './recorded_kernel.ts'
 import { requestOfRow, rowOfCache, slabSetupOf } from './recorded_slab.ts'
-import { type Row, readSlubState, slubStateRow, unlistedSlabs } from './slub_state.ts'
-import { type JsonLine, jsonLines, type Tally, tally, type VerifyKind } from './types.ts'
+import { largestFrame, type Row, rowsOf, type ScriptOf, scriptKind } from './slab_script.ts'
+import { readSlubState, slubStateRow, unlistedSlabs } from './slub_state.ts'
+import type { JsonLine, VerifyKind } from './types.ts'
 
 const SLUB_FILE = /(^|\/)slab(cpu)?\/[^/]*\.jsonl(\.gz)?$/
 /** What only SLUB's recordings have: SLAB's lie in folders of the same names. */
 const SLUB_ALONE = '"allocator":"slub"'
 
 /** Kind `slub` of `mmtwin verify`. */
-export const slubKind: VerifyKind = {
+export const slubKind: VerifyKind = scriptKind({
   kind: 'slub',
-  run: files => {
-    const counts = tally('slub')
-    for (const file of files) {
-      if (!SLUB_FILE.test(file.path)) continue
-      const text = file.text()
-      if (text.includes(SLUB_ALONE)) verifyFile(file.path, [...jsonLines(text)], counts)
-    }
-    return counts.result()
-  },
-}
-
-function verifyFile(path: string, lines: readonly JsonLine[], counts: Tally): void {
-  counts.file(path)
-  const player = tried(() => SlubPlayer.of(lines))
-  if (player === null) {
-    counts.check(1, 'a kernel that is modelled, a cache, and a first dump', lines[0]?.text.slice(0, 80) ?? 'nothing')
-    return
-  }
-  for (const { line, row, text } of lines) {
-    const got = row === null ? null : tried(() => player.play(row))
-    if (got === null) counts.check(line, 'a step that can be taken', text.slice(0, 80))
-    else if (got !== undefined) counts.check(line, JSON.stringify(row), JSON.stringify(got))
-  }
-  counts.check(lines.at(-1)?.line ?? 1, '', [...slab_check(player.sys), ...check(player.sys)].join('; '))
-}
-
-/** Null where a recording asks for what makes no sense: a damaged line. */
-function tried<T>(what: () => T): T | null {
-  try {
-    return what()
-  } catch (error) {
-    if (error instanceof RangeError || error instanceof TypeError) return null
-    throw error
-  }
-}
-
-const rowsOf = (lines: readonly JsonLine[]): Row[] =>
-  lines.flatMap(({ row }) => (row && !Array.isArray(row) ? [row as Row] : []))
-
-/** The largest frame that a recording names. */
-function largestFrame(lines: readonly JsonLine[]): number {
-  let most = 0
-  for (const { row, text } of lines)
-    if (Array.isArray(row)) most = row[0] === 'a' ? Math.max(most, Number(row[4])) : most
-    else for (const [, pfn] of text.matchAll(/"pfn":(\d+)/g)) most = Math.max(most, Number(pfn))
-  return most
-}
+  files: SLUB_FILE,
+  alone: SLUB_ALONE,
+  needs: 'a kernel that is modelled, a cache, and a first dump',
+  open: lines => SlubPlayer.of(lines),
+  laws: sys => [...slab_check(sys), ...check(sys)],
+})
 
 /** A machine with the recorded cache alone. */
-class SlubPlayer {
+class SlubPlayer implements ScriptOf {
   readonly sys: Sys
   private readonly frames: RecordedFrames
   private readonly setup: SlabSetup
   private readonly cache: number
+  readonly dumped: readonly unknown[] = ['cpu', 'node']
   private readonly slots = new Map<unknown, number>()
-  /** Lines up to the end of the first dump are given. */
-  private given = true
 
   static of(lines: readonly JsonLine[]): SlubPlayer | null {
     const meta = metaOf(lines[0])
@@ -113,25 +72,21 @@ class SlubPlayer {
     if (this.cache === NO_CACHE) throw new RangeError(`the cache ${request.name} cannot be made`)
   }
 
-  /** What the recorder would write in the place of a line; undefined for lines that say nothing of the model, null for
-   * steps that cannot be taken. */
-  play(row: Row | readonly unknown[]): unknown {
-    if (Array.isArray(row)) return this.step(row)
-    const fields = row as Row
-    if (fields.t === 'endstate') this.given = false
-    if (fields.t === 'cache') return this.cacheRow(fields)
-    if (fields.t === 'endops') return { ...fields, live: this.slots.size }
-    const state = fields.t === 'cpu' || fields.t === 'node'
-    return state && !this.given ? slubStateRow(this.sys, this.cache, fields) : undefined
+  get live(): number {
+    return this.slots.size
   }
 
-  private cacheRow(row: Row): Row {
+  dump(row: Row): Row {
+    return slubStateRow(this.sys, this.cache, row)
+  }
+
+  cacheRow(row: Row): Row {
     const request = requestOfRow(this.setup, row)
     const geometry = cache_geometry(this.setup, request)!
     return { ...row, ...rowOfCache({ ...geometry, ...request, refcount: 1, geometry }, row), t: 'cache' }
   }
 
-  private step(row: readonly unknown[]): unknown {
+  step(row: readonly unknown[]): unknown {
     const [op, slot, cpu] = row as [unknown, unknown, number]
     if (op === 'shrink') {
       kmem_cache_shrink(this.sys, this.cache)

@@ -1,5 +1,6 @@
 // The state of a cache of SLUB as recordings dump it: a line a CPU, a line a node. Read into a machine, and written back
 // field for field.
+
 import { list_entries } from '../image/list.ts'
 import { PAGE_USED, PG } from '../mm/mm_types.ts'
 import type { Sys } from '../mm/mmzone.ts'
@@ -16,8 +17,7 @@ import {
   slab_inuse,
   slab_objects,
 } from '../mm/slub_slab.ts'
-
-export type Row = Readonly<Record<string, unknown>>
+import type { Row } from './slab_script.ts'
 
 interface SlabRow {
   readonly pfn: number

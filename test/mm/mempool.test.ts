@@ -165,7 +165,7 @@ describe('mempool', () => {
       fc.record({ op: fc.constant('resize' as const), to: fc.integer({ min: 1, max: 12 }), left: fc.nat(12) }),
     )
     fc.assert(
-      fc.property(fc.nat(8), fc.array(step, { maxLength: 60 }), (min, steps) => {
+      fc.property(fc.nat(8), fc.array(step, { maxLength: 60, size: '+1' }), (min, steps) => {
         const sys = empty()
         const below = numbers(Number.POSITIVE_INFINITY)
         const pool = mempool_create(sys, min, below, 0)

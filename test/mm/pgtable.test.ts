@@ -43,7 +43,7 @@ describe.each(KERNELS)('%s', (kernel, levels, names) => {
     })
     fc.assert(
       fc.property(
-        fc.array(run, { maxLength: 8 }),
+        fc.array(run, { maxLength: 8, size: '+1' }),
         fc.nat({ max: 20000 }),
         fc.nat({ max: 3000 }),
         (runs, hole, size) => {

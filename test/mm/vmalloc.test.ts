@@ -242,7 +242,7 @@ describe('vmalloc under random calls', () => {
 
   it('addresses are those of plain first fit, and every law holds after every call', () => {
     fc.assert(
-      fc.property(fc.array(call, { maxLength: 120 }), calls => {
+      fc.property(fc.array(call, { maxLength: 120, size: '+1' }), calls => {
         const sys = bootSpace('6.1-i386', '64M')
         const model = new FirstFit(sys.vmalloc.start[0]!, sys.vmalloc.end[0]!)
         const held: [number, number][] = []
@@ -274,7 +274,7 @@ describe('vmalloc under random calls', () => {
       free: fc.boolean(),
     })
     fc.assert(
-      fc.property(fc.array(aligned, { maxLength: 80 }), calls => {
+      fc.property(fc.array(aligned, { maxLength: 80, size: '+1' }), calls => {
         const sys = bootSpace('6.1-x86_64', '64M')
         const held: number[] = []
         for (const { pages, align, free } of calls) {
