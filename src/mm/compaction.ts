@@ -84,6 +84,13 @@ export function compact_control(
 
 /** @kernel mm/compaction.c:compact_finished */
 function compact_finished(sys: Sys, cc: CompactControl): number {
+  const finished = __compact_finished(sys, cc)
+  sys.trace.mm_compaction_finished?.(sys.zone_to_nid[cc.zone]!, sys.zone_idx[cc.zone]!, cc.order, finished)
+  return finished === COMPACT_NO_SUITABLE_PAGE ? COMPACT_CONTINUE : finished
+}
+
+/** @kernel mm/compaction.c:__compact_finished */
+function __compact_finished(sys: Sys, cc: CompactControl): number {
   if (compact_scanners_met(sys, cc)) {
     const { cached_free_pfn, cached_migrate_pfn, blockskip_flush } = sys.zone_compact
     cached_free_pfn[cc.zone] = cached_migrate_pfn[2 * cc.zone] = cached_migrate_pfn[2 * cc.zone + 1] = 0
@@ -115,16 +122,9 @@ function place_scanners(sys: Sys, cc: CompactControl): CompactControl {
  * lists: who compacts takes the block from there */
 export function compact_zone(sys: Sys, wanted: CompactControl): number {
   const { zone } = wanted
-  if (wanted.order >= 0) {
-    const suitable = compaction_suitable(
-      sys,
-      zone,
-      wanted.order,
-      wanted.alloc_flags & ALLOC_WMARK_MASK,
-      wanted.highest_zoneidx,
-    )
-    if (suitable !== COMPACT_CONTINUE) return suitable
-  }
+  const mark = wanted.alloc_flags & ALLOC_WMARK_MASK
+  const suitable = compaction_suitable(sys, zone, wanted.order, mark, wanted.highest_zoneidx)
+  if (suitable !== COMPACT_CONTINUE) return suitable
   if (sys.zone_compact.blockskip_flush[zone] === 1 || wanted.whole_zone) reset_isolation_suitable(sys, zone)
   const cc = place_scanners(sys, wanted)
   const start = sys.zone.zone_start_pfn[zone]!
@@ -135,7 +135,6 @@ export function compact_zone(sys: Sys, wanted: CompactControl): number {
   let result = COMPACT_CONTINUE
   for (;;) {
     result = compact_finished(sys, cc)
-    if (result === COMPACT_NO_SUITABLE_PAGE) result = COMPACT_CONTINUE
     if (result !== COMPACT_CONTINUE || !isolate_migratepages(sys, cc)) break
     move_pages(sys, cc)
     // What came free must reach the free lists to merge.
@@ -199,6 +198,7 @@ export function try_to_compact_pages(
 ): CompactResult {
   // Writing pages out to move them needs I/O.
   if (order === 0 || (gfp & 0x40) === 0) return { pfn: -1, skipped: true, deferred: false, failed: false }
+  sys.trace.mm_compaction_try_to_compact_pages?.(order, gfp, priority)
   sys.reclaim_clock.reclaiming[0]! += 1
   let [best, zone_done] = [COMPACT_SKIPPED, -1]
   const { zones } = sys.zonelist

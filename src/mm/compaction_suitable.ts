@@ -1,5 +1,6 @@
 // Whether compaction of a zone can help, and whether it was tried in vain lately: then requests are put off, each failure
 // twice as many, up to 64.
+import type { DeferProbe } from '../trace/probes.ts'
 import { ALLOC_CMA, ALLOC_WMARK_MASK } from './gfp.ts'
 import { PAGE_ALLOC_COSTLY_ORDER, type Sys, WMARK_LOW, WMARK_MIN } from './mmzone.ts'
 import { __zone_watermark_ok, wmark_pages, zone_watermark_ok } from './page_alloc/watermark.ts'
@@ -40,8 +41,22 @@ function fragmentation_index(sys: Sys, zone: number, order: number): number {
   return 1000 - Math.floor((1000 + Math.floor((pages * 1000) / 2 ** order)) / blocks)
 }
 
-/** Whether a zone has enough free for compaction, or a block already. @kernel mm/compaction.c:compaction_suitable */
+/** Whether a zone has enough free for compaction, or a block already; order -1 = all of the zone is asked for.
+ * @kernel mm/compaction.c:compaction_suitable */
 export function compaction_suitable(
+  sys: Sys,
+  zone: number,
+  order: number,
+  alloc_flags: number,
+  highest_zoneidx: number,
+): number {
+  const suitable = order < 0 ? COMPACT_CONTINUE : __compaction_suitable(sys, zone, order, alloc_flags, highest_zoneidx)
+  sys.trace.mm_compaction_suitable?.(sys.zone_to_nid[zone]!, sys.zone_idx[zone]!, order, suitable)
+  return suitable === COMPACT_NOT_SUITABLE_ZONE ? COMPACT_SKIPPED : suitable
+}
+
+/** @kernel mm/compaction.c:__compaction_suitable */
+function __compaction_suitable(
   sys: Sys,
   zone: number,
   order: number,
@@ -56,7 +71,7 @@ export function compaction_suitable(
   if (!__zone_watermark_ok(sys, zone, 0, mark, highest_zoneidx, ALLOC_CMA, free)) return COMPACT_SKIPPED
   if (costly) {
     const index = fragmentation_index(sys, zone, order)
-    if (index >= 0 && index <= EXTFRAG_THRESHOLD) return COMPACT_SKIPPED
+    if (index >= 0 && index <= EXTFRAG_THRESHOLD) return COMPACT_NOT_SUITABLE_ZONE
   }
   return COMPACT_CONTINUE
 }
@@ -73,10 +88,13 @@ export function compaction_ready(sys: Sys, zone: number, order: number, reclaim_
 /** Whether a request is put off. @kernel mm/compaction.c:compaction_deferred */
 export function compaction_deferred(sys: Sys, zone: number, order: number): boolean {
   const { considered, defer_shift, order_failed } = sys.zone_compact
-  if (order_failed[zone] === 0 || order < order_failed[zone]! - 1) return false
+  if (order < order_failed[zone]!) return false
   const limit = 1 << defer_shift[zone]!
   considered[zone]! += 1
-  if (considered[zone]! < limit) return true
+  if (considered[zone]! < limit) {
+    trace_defer(sys, sys.trace.mm_compaction_deferred, zone, order)
+    return true
+  }
   considered[zone] = limit
   return false
 }
@@ -86,12 +104,26 @@ export function defer_compaction(sys: Sys, zone: number, order: number): void {
   const { considered, defer_shift, order_failed } = sys.zone_compact
   considered[zone] = 0
   defer_shift[zone] = Math.min(MAX_DEFER_SHIFT, defer_shift[zone]! + 1)
-  if (order_failed[zone] === 0 || order < order_failed[zone]! - 1) order_failed[zone] = order + 1
+  if (order < order_failed[zone]!) order_failed[zone] = order
+  trace_defer(sys, sys.trace.mm_compaction_defer_compaction, zone, order)
 }
 
 /** It did not. @kernel mm/compaction.c:compaction_defer_reset */
 export function compaction_defer_reset(sys: Sys, zone: number, order: number, alloc_success: boolean): void {
   const { considered, defer_shift, order_failed } = sys.zone_compact
   if (alloc_success) considered[zone] = defer_shift[zone] = 0
-  if (order_failed[zone] !== 0 && order >= order_failed[zone]! - 1) order_failed[zone] = order + 2
+  if (order >= order_failed[zone]!) order_failed[zone] = order + 1
+  trace_defer(sys, sys.trace.mm_compaction_defer_reset, zone, order)
+}
+
+function trace_defer(sys: Sys, probe: DeferProbe | undefined, zone: number, order: number): void {
+  const { considered, defer_shift, order_failed } = sys.zone_compact
+  probe?.(
+    sys.zone_to_nid[zone]!,
+    sys.zone_idx[zone]!,
+    order,
+    order_failed[zone]!,
+    considered[zone]!,
+    1 << defer_shift[zone]!,
+  )
 }

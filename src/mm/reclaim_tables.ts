@@ -101,7 +101,7 @@ export const ZONE_COMPACT = {
   cached_migrate_pfn: i32("where the migration scanner goes on, async and sync; 0 = at the zone's begin", 2),
   considered: i32('requests that were put off since compaction failed'),
   defer_shift: i32('log2 of the requests to put off'),
-  order_failed: i32('orders from this one on were not to be had; 0 = none failed'),
+  order_failed: i32('orders from this one on are put off; 0 (at boot) = all, once one has failed'),
   blockskip_flush: u8('1 = the scanners have met: forget which pageblocks to skip'),
 } as const
 
@@ -213,6 +213,7 @@ export const SWAP_STATE = {
   prev_offset: i32('where the last readahead without hits was'),
   last_readahead: i32('pages of the last one'),
   nr_rotate_swap: i32('areas on disks that turn'),
+  unuse: u8('1 = swapoff brings pages back: when memory is out it goes first'),
   io: f64('pages that were read from byte stores of the host or written to them: the number of the next one'),
 } as const
 

@@ -159,7 +159,9 @@ export function swapoff(sys: Sys, path: string): number {
   state.nr_swap_pages[0]! -= free
   state.total_swap_pages[0]! -= info.pages[type]!
   info.flags[type] = info.flags[type]! & ~SWP_WRITEOK
+  state.unuse[0] = 1
   const error = try_to_unuse(sys, type)
+  state.unuse[0] = 0
   if (error !== 0) {
     info.flags[type] = info.flags[type]! | SWP_WRITEOK
     state.nr_swap_pages[0]! += info.pages[type]! - info.inuse_pages[type]!

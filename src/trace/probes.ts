@@ -49,6 +49,13 @@ export interface Probes {
   mm_compaction_isolate_migratepages?:
     | ((start_pfn: number, end_pfn: number, nr_scanned: number, nr_taken: number) => void)
     | undefined
+  mm_compaction_try_to_compact_pages?: ((order: number, gfp: number, prio: number) => void) | undefined
+  /** `idx`: type of the zone; `ret`: COMPACT_*. */
+  mm_compaction_finished?: ((nid: number, idx: number, order: number, ret: number) => void) | undefined
+  mm_compaction_suitable?: ((nid: number, idx: number, order: number, ret: number) => void) | undefined
+  mm_compaction_deferred?: DeferProbe | undefined
+  mm_compaction_defer_compaction?: DeferProbe | undefined
+  mm_compaction_defer_reset?: DeferProbe | undefined
   mm_compaction_wakeup_kcompactd?: ((nid: number, order: number, highest_zoneidx: number) => void) | undefined
   mm_compaction_kcompactd_wake?: ((nid: number, order: number, highest_zoneidx: number) => void) | undefined
   mm_compaction_kcompactd_sleep?: ((nid: number) => void) | undefined
@@ -149,6 +156,16 @@ export interface Probes {
   mm_vmscan_node_reclaim_begin?: ((nid: number, order: number, gfp: number) => void) | undefined
   mm_vmscan_node_reclaim_end?: ((nr_reclaimed: number) => void) | undefined
 }
+
+/** A request for compaction was put off: how many were since it failed, of how many. */
+export type DeferProbe = (
+  nid: number,
+  idx: number,
+  order: number,
+  order_failed: number,
+  considered: number,
+  limit: number,
+) => void
 
 /** The names of all tracepoints that a twin can report. */
 export type ProbeName = keyof Probes

@@ -248,7 +248,8 @@ function should_reclaim_retry(sys: Sys, request: Request, progress: boolean): bo
   return false
 }
 
-/** Nothing helps: somebody must go. @kernel mm/page_alloc.c:__alloc_pages_may_oom */
+/** Nothing helps: somebody must go. @kernel mm/page_alloc.c:__alloc_pages_may_oom @differs the process of swapoff, which a
+ * kernel kills first and reports, just fails */
 function alloc_pages_may_oom(sys: Sys, request: Request): number {
   const { gfp, order } = request
   const patient = (gfp | __GFP_HARDWALL) & ~__GFP_DIRECT_RECLAIM
@@ -256,6 +257,8 @@ function alloc_pages_may_oom(sys: Sys, request: Request): number {
   if (pfn !== -1) return pfn
   if (order > PAGE_ALLOC_COSTLY_ORDER || (gfp & (__GFP_RETRY_MAYFAIL | __GFP_THISNODE)) !== 0) return -1
   if (request.highest_zoneidx < sys.ZONE_NORMAL) return -1
+  // Who runs swapoff needs memory for what others own: it gives up before anybody is killed.
+  if (sys.swap_state.unuse[0] === 1) return -1
   const killed = sys.seams.oom?.out_of_memory?.(sys, gfp, order, request.zonelist, request.nodemask) ?? false
   if (!killed) return -1
   // The victim has the CPU meanwhile; where it does not end, time passes until its memory is taken.

@@ -7,6 +7,7 @@ import type { Machine } from '../machine.ts'
 import { hasAllocators } from '../mm_core_init.ts'
 import type { SwapHost } from '../swap_host.ts'
 import { Timeline } from '../timeline.ts'
+import { VmstatTable } from '../vmstat_table.ts'
 import { editDistance } from '../where.ts'
 import { ShellFailure, ShellSyntaxError, splitLine } from './words.ts'
 
@@ -87,6 +88,7 @@ export class Session {
   readonly surroundings: Surroundings
   #endTrace: (() => void) | null = null
   #depth = 0
+  #live: VmstatTable | null = null
 
   constructor(machine: Machine, builtins: Readonly<Record<string, Builtin>>, surroundings: Surroundings = {}) {
     this.#builtins = builtins
@@ -112,7 +114,7 @@ export class Session {
     try {
       for (const words of splitLine(line)) {
         if (this.ended) break
-        text += this.#runWords(words)
+        text += this.#runWords(words) + this.#liveRows()
       }
       return { text, status: 0, error: null }
     } catch (error) {
@@ -134,8 +136,19 @@ export class Session {
 
   /** Does a command of the machine; returns its result and what the kernel printed meanwhile. */
   do(command: Command): { result: Result; printed: string } {
+    const end = this.#live?.listen(this.machine)
     const result = this.timeline.do(command)
+    end?.()
     return { result, printed: this.machine.latestLog.map(({ line }) => `${line}\n`).join('') }
+  }
+
+  /** Rows of vmstat behind each line that takes simulated time; null = none. */
+  set vmstat(every: number | null) {
+    this.#live = every === null ? null : new VmstatTable(every)
+  }
+
+  #liveRows(): string {
+    return this.#live?.rows(this.machine.sys) ?? ''
   }
 
   /** Makes the allocators above the page allocator, as a command that can be undone, where they are not there yet. */

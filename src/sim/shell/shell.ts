@@ -128,6 +128,8 @@ function argumentsOf(session: Session, command: string, position: number): strin
   if (command === 'switch' || command === 'diff') return [...session.timelines.keys()]
   if (command === 'trace') return ['on', 'off', 'show', 'clear']
   if (command === 'transparent_hugepage') return ['always', 'madvise', 'never']
+  if (command === 'vmstat') return ['every', 'off']
+  if (command === 'free') return ['-k', '-m']
   if (command === 'swapon') return ['-p', '-s']
   if (command === 'swapoff') return ['-a', ...swapAreas(sys).map(area => swap_name(sys, area))]
   if (command === 'fill' && position === 3) return [...CONTENTS]

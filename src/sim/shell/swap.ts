@@ -10,6 +10,7 @@ import type { Content } from '../page_content.ts'
 import { taskOf } from '../process_commands.ts'
 import { swapAreas, swapsText } from '../swap_files.ts'
 import type { SwapHost } from '../swap_host.ts'
+import { freeText, sampleVm, VMSTAT_HEAD, vmstatRow } from '../vmstat_rows.ts'
 import { act, pageOf, pidOf, signalled } from './process.ts'
 import type { Builtin, Session } from './session.ts'
 import { namedWords, ShellFailure, ShellSyntaxError, wholeNumber } from './words.ts'
@@ -213,6 +214,39 @@ function peek(session: Session, args: readonly string[]): string {
   return text
 }
 
+/** Without arguments since boot; with a number a row for each of the last steps. */
+function vmstat(session: Session, [what, word]: readonly string[]): string {
+  const { timeline } = session
+  if (what === undefined) return VMSTAT_HEAD + vmstatRow(null, sampleVm(session.machine.sys))
+  if (what === 'off' && word === undefined) {
+    session.vmstat = null
+    return ''
+  }
+  if (what === 'every') {
+    const every = wholeNumber(word, 'milliseconds')
+    if (every === 0) throw new ShellSyntaxError('vmstat every needs 1 millisecond at least')
+    session.vmstat = every
+    return ''
+  }
+  if (word !== undefined || !/^\d+$/.test(what)) throw new ShellSyntaxError('usage: vmstat [STEPS | every MS | off]')
+  const { position } = timeline
+  timeline.goto(Math.max(0, position - Number(what)))
+  let before = sampleVm(session.machine.sys)
+  let text = VMSTAT_HEAD
+  while (timeline.position < position) {
+    timeline.goto(timeline.position + 1)
+    const after = sampleVm(session.machine.sys)
+    text += vmstatRow(before, after)
+    before = after
+  }
+  return text
+}
+
+function free({ machine }: Session, [unit = '-k']: readonly string[]): string {
+  if (unit !== '-k' && unit !== '-m') throw new ShellSyntaxError(`free takes -k or -m, not "${unit}"`)
+  return freeText(sampleVm(machine.sys), unit === '-k' ? 1 : 1024)
+}
+
 export const swapBuiltins: Readonly<Record<string, Builtin>> = {
   mkswap: {
     usage: 'FILE [SIZE] [label=TEXT] [uuid=UUID] [bad=PAGE,…] [force]',
@@ -235,6 +269,14 @@ export const swapBuiltins: Readonly<Record<string, Builtin>> = {
     arity: [1, 1],
     run: swapoff,
   },
+  vmstat: {
+    usage: '[STEPS | every MS | off]',
+    about: 'memory, swap and I/O per second of simulated time: since boot, of each of the last steps, or live',
+    group: 'look',
+    arity: [0, 2],
+    run: vmstat,
+  },
+  free: { usage: '[-k|-m]', about: 'how much memory and swap is used', group: 'look', arity: [0, 1], run: free },
   fill: {
     usage: 'ADDRESS[+N] PAGES [zeros|same|count|text|random] [seed=N]',
     about: 'writes whole pages, which then have bytes',

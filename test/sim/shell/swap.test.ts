@@ -203,6 +203,17 @@ describe('a file that is spoilt while it is in use', () => {
     expect(used(session)).toBe(0)
   })
 
+  it('without memory for what lies there, swapoff fails, nobody is killed, and the area is used as before', () => {
+    const [session, file] = [open(), fresh()]
+    done(session, `mkswap ${file} 32M; swapon ${file}`)
+    const address = hog(session)
+    const { error, status } = session.run(`swapoff ${file}`)
+    expect([error, status]).toEqual([`swapoff: ${file}: there is not enough memory for what lies there`, 1])
+    expect(done(session, 'check; ps')).toMatch(/all laws hold\n\* 1 /)
+    done(session, `read ${address} 8000; fill ${address} 500 random; check`)
+    expect(used(session)).toBeGreaterThan(2000)
+  })
+
   it('full: what finds no slot stays in memory', () => {
     const [session, file] = [open(), fresh()]
     done(session, `mkswap ${file} 1M; swapon ${file}`)
@@ -260,5 +271,30 @@ describe('time', () => {
     const later = fresh()
     done(session, `mkswap ${later} 1M; swapon ${later}; switch other`)
     expect(session.run(`swapon ${later}`).error).toMatch(/belongs to another timeline/)
+  })
+})
+
+describe('vmstat and free', () => {
+  it('tell of the last steps, and live', () => {
+    const [session, file] = [open(), fresh()]
+    done(session, `mkswap ${file} 32M; swapon ${file}`)
+    const address = hog(session)
+    const rows = done(session, 'vmstat 3').trimEnd().split('\n')
+    expect(rows.length).toBe(5)
+    expect(rows[1]).toMatch(/^ r {2}b {3}swpd {3}free/)
+    const so = (row: string): number => Number(row.trim().split(/\s+/)[7])
+    // spawn and mmap swap nothing, the last step does.
+    expect([so(rows[2]!), so(rows[3]!), so(rows[4]!) > 0]).toEqual([0, 0, true])
+    expect(done(session, 'vmstat').split('\n').length).toBe(4)
+    const live = done(session, `vmstat every 5; read ${address} 4000; vmstat off; read ${address} 10`)
+    const table = live.split('\n').filter(line => /^ *\d+ +0 +\d/.test(line))
+    expect(table.length).toBeGreaterThan(3)
+    const si = table.map(row => Number(row.trim().split(/\s+/)[6]))
+    expect(Math.max(...si)).toBeGreaterThan(0)
+    expect(done(session, 'free')).toMatch(/^ +total +used +free +shared +buff\/cache +available\nMem: +\d+/)
+    expect(done(session, 'free -m')).toMatch(/Swap: +31 +\d+ +\d+\n$/)
+    expect(session.run('free -x').status).toBe(2)
+    expect(session.run('vmstat every 0').status).toBe(2)
+    expect(session.run('vmstat twice').error).toBe('usage: vmstat [STEPS | every MS | off]')
   })
 })
