@@ -35,6 +35,8 @@ interface Options {
 
 /** Room for the slots of all swap areas together; it costs nothing before an area uses it. */
 const SWAP_SLOTS = 2 ** 20
+/** The same for zram and zswap. */
+const ZSPAGES = 2 ** 16
 
 /** Adds the command `boot` to the program. */
 export function registerBoot(program: Command): void {
@@ -83,7 +85,7 @@ async function openSession(options: Options): Promise<Session> {
   const choices = { memory, cpus, kernel, slab, commandLine, seed }
   const given = Object.entries(choices).filter(([, value]) => value !== undefined)
   const machine = loadMachine(path, Object.fromEntries(given), {
-    processes: { nr_tasks: 64, nr_memcgs: 32, nr_swap_slots: SWAP_SLOTS },
+    processes: { nr_tasks: 64, nr_memcgs: 32, nr_swap_slots: SWAP_SLOTS, nr_zspages: ZSPAGES },
   })
   for (const group of options.set ?? []) for (const [name, value] of Object.entries(group)) machine.sysctl(name, value)
   return openShell(machine, { readFile: readText, swap: swapFiles })

@@ -15,6 +15,8 @@ export const reclaim_6_1: ReclaimRules = {
   oom_reaper_delay: 2_000_000,
   mlocks_huge_mappings: true,
   swap_zeromap: false,
+  zs_max_pages: 4,
+  zswap_exclusive: false,
 }
 
 /** Kernels before it: two lists only. */
@@ -39,4 +41,6 @@ export const reclaim_6_12: ReclaimRules = {
   oom_reaper_delay: 2_000_000,
   mlocks_huge_mappings: false,
   swap_zeromap: true,
+  zs_max_pages: 8,
+  zswap_exclusive: true,
 }

@@ -21,6 +21,7 @@ import { slub_rows } from './slub_tables.ts'
 import { vm_rows } from './vm_tables.ts'
 import { vmalloc_rows } from './vmalloc_types.ts'
 import { NODE_STAT_ITEMS, NR_VM_ZONE_STAT_ITEMS, NUMA_STAT_ITEMS, pgalloc_events, VM_EVENTS } from './vmstat_item.ts'
+import { zsmalloc_rows } from './zsmalloc_tables.ts'
 
 const nr_pcp_lists = (kernel: Kernel): number =>
   MIGRATE_PCPTYPES * (PAGE_ALLOC_COSTLY_ORDER + 1) + (kernel.config.TRANSPARENT_HUGEPAGE ? kernel.nr_pcp_thp : 0)
@@ -69,6 +70,7 @@ function plan_rows(kernel: Kernel, shape: Shape): Plan['rows'] {
     ...percpu_rows(shape.nr_percpu_chunks),
     ...kmemleak_rows(kernel, shape.nr_kmemleak_objects),
     ...vmalloc_rows(shape.nr_cpus, shape.nr_vmap_areas),
+    ...zsmalloc_rows(shape),
     ...reclaim_rows(shape, shape.nr_nodes, zones, shape.nr_cpus),
     ...vm_rows(shape, shape.nr_cpus),
     ...memcg_rows(shape, shape.nr_cpus, frames),
@@ -205,6 +207,10 @@ function sys_of(kernel: Kernel, image: Image): Sys {
     swap_state: views.swap_state,
     swap_slots: views.swap_slots,
     swap_map: views.swap_map,
+    zspage: views.zspage,
+    zs_class: views.zs_class,
+    zs_pool: views.zs_pool,
+    zswap_state: views.zswap_state,
     pgtable_state: views.pgtable_state,
     physmem_state: views.physmem_state,
     physmem_slot: views.physmem_slot,

@@ -52,6 +52,7 @@ import {
 import type { VmSeams } from './vm_seams.ts'
 import { VM_TABLES } from './vm_tables.ts'
 import { VMALLOC_TABLES } from './vmalloc_types.ts'
+import { ZSMALLOC_TABLES } from './zsmalloc_tables.ts'
 
 export { get_pageblock_migratetype, set_pageblock_migratetype } from './pageblock.ts'
 export type { Shape } from './shape.ts'
@@ -86,6 +87,7 @@ export const TABLES = {
   ...KERNEL_STACK_TABLES,
   ...KASAN_TABLES,
   ...RECLAIM_TABLES,
+  ...ZSMALLOC_TABLES,
   ...KMEMLEAK_TABLES,
   ...PERCPU_TABLES,
   ...VM_TABLES,

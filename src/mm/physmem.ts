@@ -15,6 +15,14 @@ export function frame_bytes_for_write(sys: Sys, pfn: number): number {
   return (sys.page.data[pfn]! - 1) * 2 ** sys.kernel.PAGE_SHIFT
 }
 
+/** Whether another frame or slot can have bytes. @ours */
+export function has_free_slot(sys: Sys): boolean {
+  const { used, unused } = sys.physmem_state
+  const slots = sys.physmem_slot.pfn
+  if (unused[0] === 0 && used[0] === slots.length) release_free_frames(sys)
+  return unused[0] !== 0 || used[0]! < slots.length
+}
+
 function take_slot(sys: Sys, pfn: number): number {
   const { used, unused } = sys.physmem_state
   const slots = sys.physmem_slot.pfn

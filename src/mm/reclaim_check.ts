@@ -10,6 +10,7 @@ import { LRU_UNEVICTABLE, MAX_NR_GENS, NR_LRU_LISTS } from './reclaim_tables.ts'
 import { SWAP_HAS_CACHE, SWAP_MAP_BAD, SWP_WRITEOK } from './swapfile_slots.ts'
 import { swp_offset, swp_type } from './swapops.ts'
 import { NODE_STAT_ITEMS, node_item } from './vmstat_item.ts'
+import { zsmalloc_check } from './zsmalloc_check.ts'
 
 /** Adds what is broken. @ours */
 export function reclaim_check(sys: Sys, broken: string[]): void {
@@ -24,6 +25,7 @@ export function reclaim_check(sys: Sys, broken: string[]): void {
   sizes_check(sys, sizes, broken)
   mlock_check(sys, broken)
   swap_check(sys, broken)
+  zsmalloc_check(sys, broken)
   oom_reaper_check(sys, broken)
 }
 
@@ -130,6 +132,10 @@ function swap_check(sys: Sys, broken: string[]): void {
     let used = 0
     for (let row = base[area]!; row < base[area]! + max[area]!; row++) {
       if (count[row] !== 0 && count[row] !== SWAP_MAP_BAD) used++
+      const slot = sys.swap_map.data[row]!
+      if (slot !== 0 && sys.physmem_slot.pfn[slot - 1] !== -2 - row)
+        broken.push(`swap slot ${row}: its bytes are those of ${sys.physmem_slot.pfn[slot - 1]}`)
+      if (slot !== 0 && count[row] === 0) broken.push(`swap slot ${row}: free, but has bytes`)
       const pfn = folio[row]! - 1
       if (pfn < 0) continue
       if ((count[row]! & SWAP_HAS_CACHE) === 0)

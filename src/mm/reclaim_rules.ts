@@ -26,4 +26,8 @@ export interface ReclaimRules {
   readonly mlocks_huge_mappings: boolean
   /** Pages that hold only zeros are not written to swap. */
   readonly swap_zeromap: boolean
+  /** Frames of a zspage of zsmalloc at most. */
+  readonly zs_max_pages: number
+  /** What zswap brings back it gives up. */
+  readonly zswap_exclusive: boolean
 }

@@ -201,6 +201,12 @@ export const SWAP_MAP = {
   folio: i32('frame in the swap cache + 1, or 0; below 0: -1 - what workingset knows of the page that was evicted'),
   data: i32('slot of physmem with its bytes + 1, of areas without a file; 0 = it reads as zeros'),
   zero: u8('1 = only zeros were written: nothing is on the device (6.12)'),
+  zpool: u8('pool of compressed memory that keeps it + 1; 0 = none does'),
+  zhuge: u8('1 = it does not compress and is kept as it is'),
+  zsize: u16('bytes that it has compressed'),
+  zspage: i32('zspage of it; -1 = none, it repeats one word'),
+  znext: i32('row + 1 of the page that zswap stored before it'),
+  zprev: i32('of that which it stored after it'),
 } as const
 
 /** One row. */

@@ -3,9 +3,10 @@
 import type { MemcgShape } from './memcg_tables.ts'
 import type { ReclaimShape } from './reclaim_tables.ts'
 import type { VmShape } from './vm_tables.ts'
+import type { ZsmallocShape } from './zsmalloc_tables.ts'
 
 /** How large a machine is; fixed at boot. */
-export interface Shape extends VmShape, ReclaimShape, MemcgShape {
+export interface Shape extends VmShape, ReclaimShape, MemcgShape, ZsmallocShape {
   /** Frames to keep columns for: the first frame after the last memory. */
   readonly max_pfn: number
   readonly nr_nodes: number

@@ -2,7 +2,11 @@
 // image, in slots of physmem that no frame has. A page whose frame has no bytes is written as a hole.
 // Law: physmem_slot.pfn of a slot that swap_map.data names is -2 - its row.
 import type { Sys } from './mmzone.ts'
-import { frame_bytes, frame_bytes_for_write, release_frame_bytes } from './physmem.ts'
+import { frame_bytes, frame_bytes_for_write, has_free_slot, release_frame_bytes } from './physmem.ts'
+import { SWP_ZRAM } from './swapfile_slots.ts'
+import { ZSLOT_STORED, zslot_free, zslot_store } from './zslot.ts'
+import { ZSWAP_POOL } from './zsmalloc_tables.ts'
+import { zswap_unlist } from './zswap.ts'
 
 /** Pages of a swap area on the host. It is not state: what it holds is outside of the image. Requests of all stores are
  * numbered (swap_state.io), so that a store can give a request that is made again, after the machine was put back, the
@@ -44,7 +48,18 @@ export function write_slot(sys: Sys, area: number, offset: number, pfn: number):
   if (sys.swap_info.store[area] !== 0) return store_of(sys, area)?.write(offset, bytes, next_io(sys)) ?? false
   const row = sys.swap_info.base[area]! + offset
   forget_slot_bytes(sys, row)
-  if (bytes !== null) sys.swap_map.data[row] = copy_to_slot(sys, row, pfn)
+  if ((sys.swap_info.flags[area]! & SWP_ZRAM) !== 0 && zslot_store(sys, row, area, pfn, true) !== ZSLOT_STORED)
+    return false
+  if (copy_bytes_to_slot(sys, row, pfn)) return true
+  forget_slot_bytes(sys, row)
+  return false
+}
+
+/** Keeps a frame's bytes in the image; false = there is no room for them. @ours */
+export function copy_bytes_to_slot(sys: Sys, row: number, pfn: number): boolean {
+  if (frame_bytes(sys, pfn) < 0) return true
+  if (!has_free_slot(sys)) return false
+  sys.swap_map.data[row] = copy_to_slot(sys, row, pfn)
   return true
 }
 
@@ -64,7 +79,7 @@ function copy_to_slot(sys: Sys, row: number, pfn: number): number {
 /** Copies the bytes of a slot of an area to a frame; false = the device failed. @ours */
 export function read_slot(sys: Sys, area: number, offset: number, pfn: number): boolean {
   const row = sys.swap_info.base[area]! + offset
-  if (sys.swap_info.store[area] !== 0) return read_store(sys, area, offset, pfn)
+  if (sys.swap_info.store[area] !== 0 && sys.swap_map.zpool[row] === 0) return read_store(sys, area, offset, pfn)
   const slot = sys.swap_map.data[row]!
   if (slot === 0) release_frame_bytes(sys, pfn)
   else {
@@ -94,6 +109,10 @@ export function is_zero(bytes: Uint8Array): boolean {
 
 /** Forgets what the image holds of a slot. @ours */
 export function forget_slot_bytes(sys: Sys, row: number): void {
+  if (sys.swap_map.zpool[row] !== 0) {
+    if (sys.swap_map.zpool[row] === ZSWAP_POOL + 1) zswap_unlist(sys, row)
+    zslot_free(sys, row)
+  }
   const slot = sys.swap_map.data[row]!
   if (slot === 0) return
   const { unused } = sys.physmem_state

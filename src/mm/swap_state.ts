@@ -9,7 +9,7 @@ import { alloc_page } from './page_alloc/alloc_pages.ts'
 import { folio_test_swapcache, node_of_page, swap_readpage, wait_for_read } from './page_io.ts'
 import { put_page } from './page_ref.ts'
 import { folio_add_lru, lru_add_drain } from './swap.ts'
-import { folio_alloc_swap, put_swap_folio, SWAP_HAS_CACHE, slot_row, swap_count } from './swapfile_slots.ts'
+import { folio_alloc_swap, put_swap_folio, SWAP_HAS_CACHE, SWP_ZRAM, slot_row, swap_count } from './swapfile_slots.ts'
 import { swp_entry } from './swapops.ts'
 import { charge_or_free, vma_alloc_folio } from './vm_alloc.ts'
 import { count_vm_events } from './vmstat.ts'
@@ -166,7 +166,8 @@ function swapin_nr_pages(sys: Sys, offset: number): number {
 /** Reads an entry and its neighbours in the area; -1 = no memory. The page is in the swap cache, one reference is the
  * caller's. @kernel mm/swap_state.c:swap_cluster_readahead @differs areas that do not turn use the same window */
 export function swapin_readahead(sys: Sys, type: number, offset: number, vma: number, page: number): number {
-  const mask = swapin_nr_pages(sys, offset) - 1
+  // What needs no device is not read ahead.
+  const mask = (sys.swap_info.flags[type]! & SWP_ZRAM) !== 0 ? 0 : swapin_nr_pages(sys, offset) - 1
   let read = 0
   if (mask !== 0) {
     const last = Math.min(offset | mask, sys.swap_info.max[type]! - 1)
@@ -197,8 +198,12 @@ function read_one(sys: Sys, type: number, at: number, wanted: number, vma: numbe
   return found < -1 ? 1 : 0
 }
 
+/** 1 = a device had to be asked. */
 function finish_read(sys: Sys, pfn: number): number {
+  const { zpool, zero } = sys.swap_map
+  const row = slot_row(sys, sys.page.private[pfn]!)
+  const at_once = zpool[row] !== 0 || zero[row] === 1
   swap_readpage(sys, pfn)
   sys.page.flags[pfn] = sys.page.flags[pfn]! & ~PG.locked
-  return 1
+  return at_once ? 0 : 1
 }

@@ -3,7 +3,15 @@
 // the free slots of all areas that may be written; a refused swapon changes nothing.
 import type { Sys } from './mmzone.ts'
 import { check_swap_header, type SwapHeader } from './swap_header.ts'
-import { drain_slots_cache, SWAP_MAP_BAD, SWP_BLKDEV, SWP_SOLIDSTATE, SWP_USED, SWP_WRITEOK } from './swapfile_slots.ts'
+import {
+  drain_slots_cache,
+  SWAP_MAP_BAD,
+  SWP_BLKDEV,
+  SWP_SOLIDSTATE,
+  SWP_USED,
+  SWP_WRITEOK,
+  SWP_ZRAM,
+} from './swapfile_slots.ts'
 import { try_to_unuse } from './swapfile_unuse.ts'
 
 /** An area to use. */
@@ -20,6 +28,8 @@ export interface SwapArea {
   readonly store?: number
   /** A file of a file system; else a device, which may have bad pages and whose file may have holes. */
   readonly regular?: boolean
+  /** A zram device: no file, its pages are memory of the machine, compressed. */
+  readonly zram?: boolean
 }
 
 /** The kernel's answers. */
@@ -50,7 +60,11 @@ export function swapon(sys: Sys, area: SwapArea): number {
     if (good === 0) sys.printk?.('Empty swap-file')
     return -EINVAL
   }
-  swap_state.used[0] = Math.max(rows, base + size)
+  if (base + size > rows) {
+    // Snapshots hold rows in fours: a state that was undone may have left something behind these.
+    for (const column of Object.values(sys.swap_map)) column.fill(0, base + size, (base + size + 3) & ~3)
+    swap_state.used[0] = base + size
+  }
   enable(sys, type, area, base, size, good)
   return type
 }
@@ -93,8 +107,8 @@ function free_rows(sys: Sys, size: number): number {
 /** Marks the slots that hold no page; returns how many can, below 0 where the header names one that is not there.
  * @kernel mm/swapfile.c:setup_swap_map_and_extents */
 function set_up_map(sys: Sys, base: number, size: number, { badpages, last_page }: SwapHeader): number {
-  const { count, folio, data, zero } = sys.swap_map
-  for (const column of [count, folio, data, zero]) column.fill(0, base, base + size)
+  const { count } = sys.swap_map
+  for (const column of Object.values(sys.swap_map)) column.fill(0, base, base + size)
   count[base] = SWAP_MAP_BAD
   let good = size - 1
   for (const bad of badpages) {
@@ -123,7 +137,8 @@ function enable(sys: Sys, type: number, area: SwapArea, base: number, size: numb
   const width = info.name.length / info.flags.length
   for (let i = 0; i < width; i++) info.name[width * type + i] = i < width - 1 ? area.path.charCodeAt(i) || 0 : 0
   const turns = area.rotational ?? true
-  info.flags[type] = SWP_USED | SWP_WRITEOK | (turns ? 0 : SWP_SOLIDSTATE) | (area.regular ? 0 : SWP_BLKDEV)
+  info.flags[type] =
+    SWP_USED | SWP_WRITEOK | (turns ? 0 : SWP_SOLIDSTATE) | (area.regular ? 0 : SWP_BLKDEV) | (area.zram ? SWP_ZRAM : 0)
   if (turns) state.nr_rotate_swap[0]! += 1
   state.nr_swap_pages[0]! += good
   state.total_swap_pages[0]! += good
@@ -169,8 +184,7 @@ export function swapoff(sys: Sys, path: string): number {
     return error
   }
   if ((info.flags[type]! & SWP_SOLIDSTATE) === 0) state.nr_rotate_swap[0]! -= 1
-  for (const column of [sys.swap_map.count, sys.swap_map.folio, sys.swap_map.data, sys.swap_map.zero])
-    column.fill(0, info.base[type]!, info.base[type]! + info.max[type]!)
+  for (const column of Object.values(sys.swap_map)) column.fill(0, info.base[type]!, info.base[type]! + info.max[type]!)
   for (const column of Object.values(info)) {
     const width = column.length / info.flags.length
     column.fill(0, width * type, width * (type + 1))

@@ -18,6 +18,8 @@ export const SWP_WRITEOK = 2
 export const SWP_SOLIDSTATE = 0x10
 /** A device, not a file of a file system. */
 export const SWP_BLKDEV = 0x40
+/** Its slots are memory of the machine. @ours */
+export const SWP_ZRAM = 0x10000
 /** Pages of a run of free slots that is looked for. @kernel include/linux/swap.h:SWAPFILE_CLUSTER */
 export const SWAPFILE_CLUSTER = 256
 

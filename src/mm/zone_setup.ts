@@ -9,6 +9,7 @@ import { sysctl_defaults } from './page_alloc/setup.ts'
 import type { ReclaimShape } from './reclaim_tables.ts'
 import type { VmShape } from './vm_tables.ts'
 import { build_all_zonelists } from './zonelist.ts'
+import type { ZsmallocShape } from './zsmalloc_tables.ts'
 
 /** Everything that decides the size and the shape of a machine. */
 export interface MachineLayout {
@@ -29,7 +30,7 @@ export interface MachineLayout {
 }
 
 /** What a machine has room for, as in the shape. */
-export interface Capacity extends VmShape, ReclaimShape {
+export interface Capacity extends VmShape, ReclaimShape, ZsmallocShape {
   /** Frames that can have bytes at a time. */
   readonly nr_physmem_slots?: number
   /** Caches. */

@@ -17,6 +17,8 @@ import type { ReclaimShape } from '../mm/reclaim_tables.ts'
 import { sysctl_names, sysctl_write } from '../mm/sysctl.ts'
 import type { VmShape } from '../mm/vm_tables.ts'
 import { type Capacity, type MachineLayout, setup_zones } from '../mm/zone_setup.ts'
+import type { ZsmallocShape } from '../mm/zsmalloc_tables.ts'
+import { zswap_init } from '../mm/zswap.ts'
 import { compute_at_boot } from './boot_sequence.ts'
 import { type CommandLine, parseCommandLine } from './command_line.ts'
 import { kernelOfDescription, type MachineDescription, mapOfDescription } from './machine_description.ts'
@@ -34,7 +36,7 @@ export interface DescriptionBootOptions {
   /** Frames that can have bytes at a time (default 16384); every frame needs no more than one. */
   readonly framesWithBytes?: number
   /** Room for processes, swap and control groups; default: none. */
-  readonly processes?: VmShape & ReclaimShape & MemcgShape
+  readonly processes?: VmShape & ReclaimShape & MemcgShape & ZsmallocShape
   /** Room for other things, as in the shape; default: as there. */
   readonly capacity?: Capacity
 }
@@ -57,6 +59,7 @@ export function boot_from_description(description: MachineDescription, options: 
   const { managed_pages } = sys.zone
   compute_at_boot(sys, { managed: Float64Array.from(managed_pages), late: new Float64Array(sys.nr_zones), ...command })
   kasan_init(sys, description.commandLine ?? '')
+  zswap_init(sys)
   for (const [name, value] of Object.entries(options.sysctls ?? {})) write(sys, name, String(value))
   return sys
 }

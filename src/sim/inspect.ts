@@ -16,7 +16,7 @@ import { meminfoOf, sysNodeOf, vmstatOf } from './inspect_memory.ts'
 import { SLAB_FOLDER, slabFiles, slabinfoOf, slabLink } from './inspect_slab.ts'
 import { buddyinfoOf, pagetypeinfoOf, zoneinfoOf } from './inspect_zones.ts'
 import { processFiles } from './process_files.ts'
-import { swapsText } from './swap_files.ts'
+import { compressedFiles, swapsText } from './swap_files.ts'
 
 type Reader = (sys: Sys) => string
 
@@ -67,7 +67,8 @@ function files(sys: Sys, constants: Constants): Map<string, Reader> {
     for (const part of NODE_PARTS)
       all.set(`${NODES}/node${node}/${part}`, () => `${writeNodeAttribute(sysNodeOf(sys, node), part)}\n`)
   for (const [path, reader] of slabFiles(sys)) all.set(path, reader)
-  for (const [path, reader] of [...processFiles(sys), ...cgroupFiles(sys)]) all.set(path, reader)
+  for (const [path, reader] of [...compressedFiles(sys), ...processFiles(sys), ...cgroupFiles(sys)])
+    all.set(path, reader)
   return all
 }
 

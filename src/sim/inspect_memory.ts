@@ -8,6 +8,7 @@ import { is_highmem, totalram_pages } from '../mm/page_alloc/setup.ts'
 import { wmark_pages } from '../mm/page_alloc/watermark.ts'
 import { zone_page_state } from '../mm/vmstat.ts'
 import { NR_FREE_PAGES, vm_event, zone_item } from '../mm/vmstat_item.ts'
+import { ZSWAP_POOL } from '../mm/zsmalloc_tables.ts'
 import type { Counters } from '../report/proc/lines.ts'
 import type { MeminfoFacts } from '../report/proc/meminfo.ts'
 import type { SysNode } from '../report/proc/sys_node.ts'
@@ -163,6 +164,8 @@ export function meminfoOf(sys: Sys): MeminfoFacts {
     LowFree: () => free - high.free,
     SwapTotal: () => sys.swap_state.total_swap_pages[0] ?? 0,
     SwapFree: () => Math.max(0, sys.swap_state.nr_swap_pages[0] ?? 0),
+    Zswap: () => sys.zs_pool.pages[ZSWAP_POOL] ?? 0,
+    Zswapped: () => sys.zs_pool.objects[ZSWAP_POOL] ?? 0,
     CommitLimit: () => (sys.vm_state.overcommit_ratio[0] ? vm_commit_limit(sys) : Math.floor(total / 2)),
     Committed_AS: () => Math.max(0, sys.vm_state.vm_committed_as[0] ?? 0),
     CmaTotal: () => sys.zone.cma_pages.reduce((sum, cma) => sum + cma, 0),

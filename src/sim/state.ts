@@ -45,24 +45,32 @@ function frameExtents(sys: Sys, runs: readonly number[]): number[] {
 function stateExtents(sys: Sys): Extents {
   const { link } = sys.link
   const heads = link.byteOffset + 2 * sys.free_list_base * link.BYTES_PER_ELEMENT
-  const small = withoutUnusedSlots(sys, [sys.image.start, sys.page.state.byteOffset])
+  const small = withoutUnusedRows(sys, [sys.image.start, sys.page.state.byteOffset])
   const pages = sys.physmem.bytes.byteOffset
   const behind = [heads, link.byteOffset + link.byteLength]
   behind.push(pages, pages + 2 ** sys.kernel.PAGE_SHIFT * sys.physmem_state.used[0]!)
   return Float64Array.from([...small, ...frameExtents(sys, touchedRuns(sys)), ...behind])
 }
 
-/** Rows of swap_map behind those of all areas say nothing: swapon clears what it takes. */
-function withoutUnusedSlots(sys: Sys, [start, end]: readonly number[]): number[] {
-  const slots = sys.swap_map.count.length
-  const used = slots === 0 ? 0 : Math.min(slots, Math.ceil(sys.swap_state.used[0]! / 4) * 4)
+/** Rows behind those that were ever used say nothing: who takes one clears it. */
+function withoutUnusedRows(sys: Sys, [start, end]: readonly number[]): number[] {
   const extents = [start!]
-  for (const column of Object.values(sys.swap_map)) {
-    const behind = (column.byteOffset + column.byteLength) & ~3
-    const first = column.byteOffset + used * column.BYTES_PER_ELEMENT
-    if (first < behind) extents.push(first, behind)
+  const skip = (table: Readonly<Record<string, Column>>, rows: number, used: number): void => {
+    const kept = Math.min(rows, Math.ceil(used / 4) * 4)
+    for (const column of Object.values(table)) {
+      const behind = (column.byteOffset + column.byteLength) & ~3
+      const first = column.byteOffset + (kept * column.byteLength) / rows
+      if (first < behind) extents.push(first, behind)
+    }
   }
-  return [...extents, end!]
+  if (sys.swap_map.count.length > 0) skip(sys.swap_map, sys.swap_map.count.length, sys.swap_state.used[0]!)
+  if (sys.zspage.inuse.length > 0) skip(sys.zspage, sys.zspage.inuse.length, 1 + sys.zswap_state.used[0]!)
+  return [...extents, end!].sort((one, other) => one - other)
+}
+
+interface Column {
+  readonly byteOffset: number
+  readonly byteLength: number
 }
 
 /** Bytes that a snapshot of this machine has now. */

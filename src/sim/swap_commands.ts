@@ -6,11 +6,13 @@ import { get_current } from '../mm/mm_counter.ts'
 import type { Sys } from '../mm/mmzone.ts'
 import { frame_bytes_for_write, release_frame_bytes } from '../mm/physmem.ts'
 import { SWAP_NAME_LEN } from '../mm/reclaim_tables.ts'
-import type { SwapHeader } from '../mm/swap_header.ts'
-import { swapoff, swapon } from '../mm/swapfile.ts'
+import { MIN_SWAP_PAGES, type SwapHeader } from '../mm/swap_header.ts'
+import { swap_name, swapoff, swapon } from '../mm/swapfile.ts'
 import { pagemap_entry } from '../mm/task_mmu.ts'
+import { ZSWAP_PARAMETERS, zswap_parameter } from '../mm/zswap.ts'
 import { CONTENTS, type Content, fillPage } from './page_content.ts'
 import { taskOf, touchPage } from './process_commands.ts'
+import { swapAreas } from './swap_files.ts'
 
 export type SwapCommand =
   | {
@@ -26,6 +28,10 @@ export type SwapCommand =
       readonly rotational?: boolean
     }
   | { readonly op: 'swapoff'; readonly path: string }
+  /** A zram device of so many pages, used as a swap area. */
+  | { readonly op: 'zram'; readonly pages: number; readonly prio?: number }
+  /** Writes a parameter of zswap. */
+  | { readonly op: 'zswap'; readonly name: (typeof ZSWAP_PARAMETERS)[number]; readonly value: string }
   | {
       readonly op: 'fill'
       readonly page: number
@@ -51,6 +57,8 @@ type Handlers = {
 export const SWAP_HANDLERS: Handlers = {
   swapon: (sys, command) => ({ error: Math.min(swapon(sys, command), 0) }),
   swapoff: (sys, { path }) => ({ error: swapoff(sys, path) }),
+  zram: (sys, { pages, prio }) => ({ error: Math.min(zram(sys, pages, prio), 0) }),
+  zswap: (sys, { name, value }) => ({ error: zswap_parameter(sys, name, value) }),
   fill: (sys, { pid, page, pages, content, seed = 1 }) => fill(sys, taskOf(sys, pid), page, pages, content, seed),
 }
 
@@ -58,6 +66,8 @@ export const SWAP_HANDLERS: Handlers = {
 export const SWAP_REQUIRED: { readonly [Name in SwapCommandName]: readonly string[] } = {
   swapon: ['path', 'header', 'pages'],
   swapoff: ['path'],
+  zram: ['pages'],
+  zswap: ['name', 'value'],
   fill: ['page', 'pages', 'content'],
 }
 
@@ -70,9 +80,44 @@ export function checkSwapCommand(sys: Sys, command: { readonly op: string }): vo
   if (sys.swap_info.flags.length === 0)
     throw new RangeError('this machine has no room for swap: boot it with processes')
   const known = command as SwapCommand
-  if (known.op === 'fill') checkFill(sys, known)
+  if (known.op === 'zram' || known.op === 'zswap') checkCompressed(sys, known)
+  else if (known.op === 'fill') checkFill(sys, known)
   else checkPath(known.path)
   if (known.op === 'swapon') checkSwapon(sys, known)
+}
+
+/** Slots of an area at most. */
+const MOST_PAGES = 2 ** 26
+
+function checkCompressed(sys: Sys, command: SwapCommand & { op: 'zram' | 'zswap' }): void {
+  if (sys.zswap_state.enabled.length === 0)
+    throw new RangeError('this machine has no room for compressed memory: boot it with nr_zspages')
+  const { config } = sys.kernel
+  if (command.op === 'zram') {
+    if (!config.ZSMALLOC) throw new RangeError('this kernel has no zsmalloc, which zram needs')
+    whole('pages', command.pages, MIN_SWAP_PAGES, MOST_PAGES)
+    whole('prio', command.prio ?? 0, 0, MOST_PRIO)
+    return
+  }
+  if (!config.ZSWAP) throw new RangeError('this kernel has no zswap')
+  if (!ZSWAP_PARAMETERS.includes(command.name))
+    throw new RangeError(`zswap has no parameter "${command.name}": there are ${ZSWAP_PARAMETERS.join(', ')}`)
+  if (typeof command.value !== 'string') throw new RangeError('value is not a text')
+}
+
+/** The first number without a device makes one. @throws RangeError where there is no room */
+function zram(sys: Sys, pages: number, prio: number | undefined): number {
+  const taken = new Set(swapAreas(sys).map(area => swap_name(sys, area)))
+  let number = 0
+  while (taken.has(`/dev/zram${number}`)) number++
+  return swapon(sys, {
+    path: `/dev/zram${number}`,
+    header: { version: 1, last_page: pages - 1, badpages: [] },
+    pages,
+    rotational: false,
+    zram: true,
+    ...(prio === undefined ? {} : { prio }),
+  })
 }
 
 function checkPath(path: string): void {

@@ -5,6 +5,7 @@ import type { Command } from './commands.ts'
 const SLAB_FILE = /^\/?sys\/kernel\/slab\/([^/]+)\/([^/]+)$/
 const TASK_FILE = /^\/?proc\/(\d+)\/([^/]+)$/
 const SYSCTL_FILE = /^\/?proc\/sys\/vm\/([^/]+)$/
+const ZSWAP_FILE = /^\/?sys\/module\/zswap\/parameters\/([^/]+)$/
 const KMEMLEAK_FILE = /^\/?sys\/kernel\/debug\/kmemleak$/
 const CGROUP_FILE = /^\/?sys\/fs\/cgroup(\/.*)?\/([^/]+)$/
 const SYSRQ_FILE = /^\/?proc\/sysrq-trigger$/
@@ -12,7 +13,7 @@ const SYSRQ_FILE = /^\/?proc\/sysrq-trigger$/
 /** Files that can be written, as a hint. */
 export const WRITABLE =
   '/proc/PID/oom_score_adj, /proc/PID/oom_adj, /proc/sys/vm/NAME, /proc/sysrq-trigger, /sys/fs/cgroup/GROUP/NAME, ' +
-  '/sys/kernel/slab/CACHE/NAME'
+  '/sys/kernel/slab/CACHE/NAME, /sys/module/zswap/parameters/NAME'
 
 /** The command that writing `value` to a file is; null where it cannot be written. */
 export function writeCommand(path: string, value: string): Command | null {
@@ -24,6 +25,8 @@ export function writeCommand(path: string, value: string): Command | null {
   if (file !== undefined) return { op: 'cgroup_write', path: group ?? '/', name: file, value }
   const setting = SYSCTL_FILE.exec(path)?.[1]
   if (setting !== undefined) return { op: 'sysctl', name: setting, value }
+  const parameter = ZSWAP_FILE.exec(path)?.[1]
+  if (parameter !== undefined) return { op: 'zswap', name: parameter as 'enabled', value }
   if (KMEMLEAK_FILE.test(path)) return { op: 'kmemleak', text: value }
   return SYSRQ_FILE.test(path) ? { op: 'sysrq', key: value.trim().slice(0, 1) } : null
 }

@@ -4,6 +4,7 @@
 import { frame_bytes } from '../../mm/physmem.ts'
 import { MIN_SWAP_PAGES, parse_swap_header, SWAP_SIGNATURE, write_swap_header } from '../../mm/swap_header.ts'
 import { swap_name } from '../../mm/swapfile.ts'
+import { SWP_ZRAM } from '../../mm/swapfile_slots.ts'
 import { pagemap_entry } from '../../mm/task_mmu.ts'
 import { memparse } from '../command_line.ts'
 import type { Content } from '../page_content.ts'
@@ -83,9 +84,9 @@ function mkswap(session: Session, args: readonly string[]): string {
   return `Setting up swapspace version 1, ${size_text}\n${label === '' ? 'no label' : `LABEL=${label}`}, UUID=${uuidText(uuid)}\n`
 }
 
-function sizeOf(word: string): number {
+function sizeOf(word: string, who = 'mkswap'): number {
   const { bytes, rest } = memparse(word)
-  if (rest !== '' || !(bytes > 0)) throw new ShellSyntaxError(`mkswap: "${word}" is no size: as 64M`)
+  if (rest !== '' || !(bytes > 0)) throw new ShellSyntaxError(`${who}: "${word}" is no size: as 64M`)
   return bytes
 }
 
@@ -138,10 +139,10 @@ function notKnown(machine: Session['machine'], file: string): void {
     throw new ShellSyntaxError(`swapon: ${file} belongs to another timeline, which a fork must not disturb`)
 }
 
-function prioOf(args: readonly string[]): [{ prio?: number }, string] {
+function prioOf(args: readonly string[], usage = 'swapon [-s] | [-p PRIO] FILE'): [{ prio?: number }, string] {
   const at = args.indexOf('-p')
   const paths = at < 0 ? args : args.filter((_, i) => i !== at && i !== at + 1)
-  if (paths.length !== 1 || paths[0]!.startsWith('-')) throw new ShellSyntaxError('usage: swapon [-s] | [-p PRIO] FILE')
+  if (paths.length !== 1 || paths[0]!.startsWith('-')) throw new ShellSyntaxError(`usage: ${usage}`)
   return [at < 0 ? {} : { prio: wholeNumber(args[at + 1], 'priority') }, paths[0]!]
 }
 
@@ -214,6 +215,34 @@ function peek(session: Session, args: readonly string[]): string {
   return text
 }
 
+/** Makes a device, or shows those there are. */
+function zram(session: Session, args: readonly string[]): string {
+  const { sys } = session.machine
+  if (args.length === 0) return zramTable(session)
+  const [prio, size] = args.includes('-p') ? prioOf(args, 'zram SIZE [-p PRIO]') : [{}, args[0]!]
+  const pages = Math.floor(sizeOf(size, 'zram') / sys.page_bytes)
+  const { result, printed } = session.do({ op: 'zram', pages, ...prio })
+  if (result.error !== 0)
+    throw Object.assign(new ShellFailure('zram: there are too many swap areas'), { text: printed })
+  return printed
+}
+
+function zramTable({ machine: { sys } }: Session): string {
+  const rows = swapAreas(sys).filter(area => (sys.swap_info.flags[area]! & SWP_ZRAM) !== 0)
+  const kb = sys.page_bytes / 1024
+  const { objects, bytes, pages } = sys.zs_pool
+  const lines = rows.map(area => {
+    const cells = [
+      sys.swap_info.max[area]! * kb,
+      objects[area]! * kb,
+      Math.ceil(bytes[area]! / 1024),
+      pages[area]! * kb,
+    ]
+    return `${swap_name(sys, area).padEnd(10)}${cells.map(cell => `${cell}K`.padStart(10)).join('')}\n`
+  })
+  return `${'NAME'.padEnd(10)}${['DISKSIZE', 'DATA', 'COMPR', 'TOTAL'].map(word => word.padStart(10)).join('')}\n${lines.join('')}`
+}
+
 /** Without arguments since boot; with a number a row for each of the last steps. */
 function vmstat(session: Session, [what, word]: readonly string[]): string {
   const { timeline } = session
@@ -268,6 +297,13 @@ export const swapBuiltins: Readonly<Record<string, Builtin>> = {
     group,
     arity: [1, 1],
     run: swapoff,
+  },
+  zram: {
+    usage: '[SIZE [-p PRIO]]',
+    about: 'a swap area in compressed memory of the machine; without SIZE those there are',
+    group,
+    arity: [0, 3],
+    run: zram,
   },
   vmstat: {
     usage: '[STEPS | every MS | off]',
