@@ -1,5 +1,7 @@
 // G8 and memory: how fast is a whole replay (read, follow, predict), and does its memory grow with the trace?
-// The bundled trace is replayed once and LONGER times in a row, as one trace: differences leave start and boot out.
+// The bundled trace is replayed once and LONGER times in a row, as one trace: differences leave start and boot out. The
+// speed is that of LONGEST times, about as many events as the recordings have that take seconds: the engine has compiled
+// what there is by then.
 import { spawnSync } from 'node:child_process'
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -10,6 +12,7 @@ import { build, here, row } from './lib.mjs'
 export const title = 'replay'
 
 const LONGER = 5
+const LONGEST = 25
 const RUNS = 3
 /** Makes the process say what it used. */
 const METER = `data:text/javascript,process.on('exit',()=>console.error('usage '+JSON.stringify(process.resourceUsage())))`
@@ -60,11 +63,20 @@ export async function run() {
   const machine = `${dirname(trace)}/before`
   const short = least(repeated(text, 1), machine)
   const long = least(repeated(text, LONGER), machine)
-  const rate = (long.events - short.events) / (long.seconds - short.seconds) / 1e6
-  const grown = long.mib / short.mib - 1
+  const longest = least(repeated(text, LONGEST), machine)
+  const rate = (longest.events - long.events) / (longest.seconds - long.seconds) / 1e6
+  const grown = [long, longest].map(({ mib }) => mib / short.mib - 1)
   return [
     row('G8', 'replay: read, follow and predict, a thread', `${rate.toFixed(1)} M events/s`, '≥ 3 M', rate >= 3),
     row('', 'peak memory of replaying the bundled trace', `${short.mib.toFixed(0)} MiB`, '', null),
-    row('', `… of a trace ${LONGER} times as long`, `${(grown * 100).toFixed(1)} % more`, '≤ 5 %', grown <= 0.05),
+    ...[LONGER, LONGEST].map((times, i) =>
+      row(
+        '',
+        `… of a trace ${times} times as long`,
+        `${(grown[i] * 100).toFixed(1)} % more`,
+        '≤ 5 %',
+        grown[i] <= 0.05,
+      ),
+    ),
   ]
 }

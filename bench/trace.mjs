@@ -17,7 +17,7 @@ export async function run() {
   const bytesPerLine = statSync(FILE).size / js.events
   const rate = ns => `${(1e3 / ns).toFixed(1)} M events/s, ${(bytesPerLine / ns).toFixed(2)} GB/s`
   const speed = c ? c.ns / js.ns : 0
-  const { one, two } = runNode('parse_workers', FILE)
+  const { one, two, plainOne, plainTwo } = runNode('parse_workers', FILE)
   return [
     row('G8', 'ftrace text to columns', rate(js.ns), '', null),
     c
@@ -25,5 +25,6 @@ export async function run() {
       : { goal: 'G8', what: '… speed of C', figure: '', limit: '≥ 0.45× C', verdict: 'no compiler' },
     row('G8', '… speed of readline', `${(lines.ns / js.ns).toFixed(1)}×`, '≥ 6×', lines.ns / js.ns >= 6),
     row('G8', 'reading in two workers (wall clock)', `${(one / two).toFixed(2)}×`, '≥ 1.7×', one / two >= 1.7),
+    row('', '… arithmetic in two workers, what the machine gives', `${(plainOne / plainTwo).toFixed(2)}×`, '', null),
   ]
 }

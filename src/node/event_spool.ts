@@ -61,16 +61,20 @@ export class EventSpool {
   async read(onBatch: (batch: EventBatch) => void, { onProgress, signal }: InputOptions): Promise<void> {
     if (!this.#spool || !this.#strings) return
     this.#input ??= this.#spool.finish()
-    const { source } = this.#input
+    const { size } = this.#input.source
     const batch = new EventBatch(this.#capacity, this.#strings)
-    for (let at = 0, count = 0; at < source.size; count++) {
-      const head = new Int32Array(source.read(at, HEAD_BYTES).buffer)
-      unpackBatch(batch, head, source.read(at + HEAD_BYTES, head[1]!))
+    // One buffer for all of them, or garbage would pile up with the trace's length.
+    const bytes = this.#bytes
+    const head = new Int32Array(bytes.buffer, 0, 2)
+    for (let at = 0, count = 0; at < size; count++) {
+      this.#input.fill(at, bytes.subarray(0, HEAD_BYTES))
+      this.#input.fill(at + HEAD_BYTES, bytes.subarray(HEAD_BYTES, HEAD_BYTES + head[1]!))
+      unpackBatch(batch, bytes)
       at += HEAD_BYTES + head[1]!
       onBatch(batch)
       if (count % TURN !== 0) continue
       signal?.throwIfAborted()
-      onProgress?.(at, source.size)
+      onProgress?.(at, size)
       await turn()
     }
   }
@@ -142,12 +146,13 @@ function isAll(column: Int32Array, length: number, value: number): boolean {
   return true
 }
 
-/** Fills a batch from its head and what stands behind it. */
-function unpackBatch(batch: EventBatch, head: Int32Array, { buffer, byteOffset }: Uint8Array): void {
-  const length = head[0]!
+/** Fills a batch with what `packBatch` wrote. */
+function unpackBatch(batch: EventBatch, bytes: Uint8Array): void {
+  const { buffer } = bytes
+  const length = new Int32Array(buffer, 0, 1)[0]!
   batch.length = length
-  const forms = new Uint8Array(head.buffer, 8)
-  let at = byteOffset
+  const forms = bytes.subarray(8, HEAD_BYTES)
+  let at = HEAD_BYTES
   ;[batch.time, batch.line, ...batch.args].forEach((column, i) => {
     const form = forms[i]!
     if (form === ABSENT) return

@@ -91,6 +91,8 @@ export interface RandomInput {
   readonly source: ByteSource
   /** First bytes of the contents, up to 64. */
   readonly start: Uint8Array
+  /** Fills `bytes` with what stands at an offset; returns how many there are. */
+  fill(offset: number, bytes: Uint8Array): number
   close(): void
 }
 
@@ -171,7 +173,7 @@ function randomFile(file: string, fd: number, finish: () => void): RandomInput {
     closeSync(fd)
     finish()
   }
-  return { source, start: readAt(file, fd, 0, 64), close }
+  return { source, start: readAt(file, fd, 0, 64), fill: (offset, bytes) => fillAt(file, fd, offset, bytes), close }
 }
 
 function writeAll(fd: number, bytes: Uint8Array): void {
@@ -184,17 +186,21 @@ function writeAll(fd: number, bytes: Uint8Array): void {
 
 function readAt(file: string, fd: number, offset: number, length: number): Uint8Array {
   const bytes = new Uint8Array(length)
+  return bytes.subarray(0, fillAt(file, fd, offset, bytes))
+}
+
+function fillAt(file: string, fd: number, offset: number, bytes: Uint8Array): number {
   let done = 0
   try {
-    while (done < length) {
-      const got = readSync(fd, bytes, done, length - done, offset + done)
+    while (done < bytes.length) {
+      const got = readSync(fd, bytes, done, bytes.length - done, offset + done)
       if (got === 0) break
       done += got
     }
   } catch (error) {
     throw systemError(file, error)
   }
-  return bytes.subarray(0, done)
+  return done
 }
 
 function openFile(file: string): number {
