@@ -3,11 +3,36 @@
 //   zones     an object with its own columns per zone
 //   closures  a closure over its columns per zone
 //   objects   an object per page, lists of references
-import { alternate, row, runNode } from './lib.mjs'
+// And how a replay goes through its trace the second time: what the first reading kept in a temporary file, or parsing the
+// text again, which takes longer even where the text is neither packed nor rare in its events.
+import { alternate, build, row, runNode } from './lib.mjs'
 
 export const title = 'rejected designs'
 
 export async function run() {
+  return [...allocators(), ...secondReadings()]
+}
+
+function secondReadings() {
+  const file = `${build}trace.txt`
+  runNode('make_trace', file)
+  const best = alternate(
+    Object.fromEntries(['kept', 'again'].map(how => [how, () => runNode('second_reading', file, how)])),
+    3,
+  )
+  if (best.kept.sum !== best.again.sum) throw new Error('a second reading finds other events')
+  return Object.entries(best).map(([how, { ns }]) =>
+    row(
+      '',
+      how === 'kept' ? 'second reading of a trace, kept columns' : 'second reading of a trace, parsed again',
+      `${ns.toFixed(0)} ns`,
+      how === 'kept' ? 'the design' : `${(ns / best.kept.ns).toFixed(2)}×`,
+      null,
+    ),
+  )
+}
+
+function allocators() {
   const best = alternate(
     Object.fromEntries(['arena', 'zones', 'closures', 'objects'].map(name => [name, () => runNode('designs', name)])),
     3,

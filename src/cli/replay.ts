@@ -107,8 +107,8 @@ function tellDiagnostics({ diagnostics: { count, first } }: Report): void {
 }
 
 async function writeReports(name: string, report: Report, { html, json }: Options): Promise<void> {
-  const { replayView } = await import('../node/replay_view.ts')
   if (html !== undefined) {
+    const { replayView } = await import('../node/replay_view.ts')
     const { writeReplayHtml } = await import('../node/replay_html/index.ts')
     const { writeWhole } = await import('../node/write_file.ts')
     writeWhole(html, writeReplayHtml(replayView(report, name)))
@@ -119,6 +119,7 @@ async function writeReports(name: string, report: Report, { html, json }: Option
     printJson(replayJson(report))
     return
   }
+  const { replayView } = await import('../node/replay_view.ts')
   const { replayText } = await import('./replay_text.ts')
   const { outputColumns, wantsColour } = await import('./text.ts')
   print(replayText(replayView(report, name), { width: outputColumns(), color: wantsColour() }))

@@ -283,7 +283,7 @@ function alloc_pages_general(
  */
 function request_migratetype(sys: Sys, mask: number, order: number): number {
   const migratetype = gfp_migratetype(sys, mask)
-  return migratetype < TYPES && (mask & NOFAIL) === 0
+  return migratetype < TYPES && ((mask & NOFAIL) === 0 || order <= 1)
     ? migratetype
     : doubtful_migratetype(sys, mask, order, migratetype)
 }

@@ -57,6 +57,7 @@ export function warn_order(sys: Sys, gfp: number, order: number): void {
 /** A mask that contradicts itself, as the check in the function `where` prints it; each time, not only the first.
  * @ours */
 export function warn_gfp(sys: Sys, gfp: number, order: number, where: string): void {
+  if (sys.printk === null) return
   for (const fault of bad_gfp(sys, gfp, order).faults)
     if (fault.report !== null && fault.where.endsWith(`:${where}`)) sys.printk?.(fault.report)
 }

@@ -54,7 +54,8 @@ const [ITEMS, NUMA_ITEMS]: readonly [number, number] = [NR_VM_ZONE_STAT_ITEMS, N
 const [FREE, FREE_CMA, FREED]: readonly [number, number, number] = [NR_FREE_PAGES, NR_FREE_CMA_PAGES, PGFREE]
 const [HIT, LOCAL, OTHER]: readonly [number, number, number] = [NUMA_HIT, NUMA_LOCAL, NUMA_OTHER]
 const COMP: number = __GFP_COMP
-const UNCOMMON: number = __GFP_NOFAIL | __GFP_THISNODE
+const NOFAIL: number = __GFP_NOFAIL
+const THISNODE: number = __GFP_THISNODE
 
 /** Views of the columns that are used here, without the step over their table. */
 function columns_of(sys: Sys) {
@@ -127,7 +128,9 @@ function bind_fast_path(sys: Sys): FastPath {
     const mask = gfp & columns.gfp_allowed_mask[0]!
     const highest_zoneidx = gfp_zone(sys, mask)
     const migratetype = gfp_migratetype(sys, mask)
-    if ((mask & UNCOMMON) !== 0 || (order !== 0 && (mask & COMP) !== 0) || migratetype >= TYPES) return -1
+    if ((mask & THISNODE) !== 0 || migratetype >= TYPES) return -1
+    // Compound blocks are tied together; a large block that must not fail is warned about.
+    if (order !== 0 && ((mask & COMP) !== 0 || (order > 1 && (mask & NOFAIL) !== 0))) return -1
     const { zonelist, link } = columns
     let at = 2 * nid * sys.zonelist_length
     while (zonelist[at]! !== -1 && sys.zone_idx[zonelist[at]!]! > highest_zoneidx) at++

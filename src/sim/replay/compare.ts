@@ -63,7 +63,8 @@ function zoneEnd(sys: Sys, row: number, after: Snapshot | null): ZoneEnd {
   }
 }
 
-const pagesOf = (blocks: readonly number[]): number => blocks.reduce((sum, count, order) => sum + count * 2 ** order, 0)
+const pagesOf = (blocks: readonly number[]): number =>
+  blocks.reduce((sum, count, order) => sum + count * (1 << order), 0)
 
 /** Free blocks of a zone by order. */
 export function freeBlocksOf(sys: Sys, row: number): number[] {

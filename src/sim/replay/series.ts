@@ -85,7 +85,7 @@ export class Series {
 }
 
 const freePages = (blocks: readonly number[]): number =>
-  blocks.reduce((sum, count, order) => sum + count * 2 ** order, 0)
+  blocks.reduce((sum, count, order) => sum + count * (1 << order), 0)
 
 function listedPages(sys: Sys, zone: number): number {
   let pages = 0
@@ -95,12 +95,12 @@ function listedPages(sys: Sys, zone: number): number {
 
 /** Blocks of an order that free memory could give. */
 const suitable = (blocks: readonly number[], order: number): number =>
-  blocks.reduce((sum, count, each) => (each < order ? sum : sum + count * 2 ** (each - order)), 0)
+  blocks.reduce((sum, count, each) => (each < order ? sum : sum + count * (1 << (each - order))), 0)
 
 /** @kernel mm/vmstat.c:unusable_free_index */
 export function unusableFreeIndex(blocks: readonly number[], order: number): number {
   const free = freePages(blocks)
-  return free === 0 ? 1 : Math.floor(((free - suitable(blocks, order) * 2 ** order) * 1000) / free) / 1000
+  return free === 0 ? 1 : Math.floor(((free - suitable(blocks, order) * (1 << order)) * 1000) / free) / 1000
 }
 
 /** @kernel mm/vmstat.c:__fragmentation_index */
@@ -108,6 +108,6 @@ export function fragmentationIndex(blocks: readonly number[], order: number): nu
   const total = blocks.reduce((sum, count) => sum + count, 0)
   if (total === 0) return 0
   if (suitable(blocks, order) > 0) return -1
-  const wanted = Math.floor((freePages(blocks) * 1000) / 2 ** order)
+  const wanted = Math.floor((freePages(blocks) * 1000) / (1 << order))
   return (1000 - Math.floor((1000 + wanted) / total)) / 1000
 }
