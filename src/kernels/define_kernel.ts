@@ -31,6 +31,7 @@ export interface KernelRecord extends PageAllocRules {
   readonly DMA_LIMIT: number
   readonly movable_shares_min_free: boolean
   readonly split_rss_counting: boolean
+  readonly bss_is_heap: boolean
   readonly report_text: ReportText
   readonly kasan: KasanRules
   readonly slab: Kernel['slab']

@@ -70,6 +70,7 @@ export const RECORD_X86_64_6_1: KernelRecord = {
   DMA_LIMIT: 16 * MiB,
   movable_shares_min_free: true,
   split_rss_counting: true,
+  bss_is_heap: true,
   report_text: {
     blank_before_thp: true,
     rss_columns: false,

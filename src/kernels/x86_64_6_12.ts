@@ -19,6 +19,7 @@ export const x86_64_6_12: Kernel = define_kernel({
   config: { ...RECORD_X86_64_6_1.config, NUMA_MEMBLKS: true, SLUB_KMALLOC_REDZONE: true },
   movable_shares_min_free: false,
   split_rss_counting: false,
+  bss_is_heap: false,
   report_text: {
     blank_before_thp: false,
     rss_columns: true,

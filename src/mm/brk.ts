@@ -56,7 +56,10 @@ function grow(sys: Sys, mm: number, from: number, to: number): boolean {
 }
 
 function map_heap(sys: Sys, mm: number, from: number, to: number, flags: number): void {
-  if (vma_merge(sys, mm, vma_below(sys, mm, from), from, to, flags, 0, 0, from, 0) !== 0) return
+  // What lies wholly below the heap is no part of it: not the memory behind a program's data.
+  const below = vma_below(sys, mm, from)
+  const heap = below !== 0 && sys.vma.end[below]! * sys.page_bytes > sys.mm.start_brk[mm]!
+  if (heap && vma_merge(sys, mm, below, from, to, flags, 0, 0, from, 0) !== 0) return
   const vma = vm_area_alloc(sys, mm)
   sys.vma.start[vma] = from
   sys.vma.end[vma] = to

@@ -222,6 +222,8 @@ export interface Kernel extends PageAllocRules {
   readonly kasan: KasanRules
   /** Tasks collect counts of resident pages and add them up every 64 faults (until 6.1). */
   readonly split_rss_counting: boolean
+  /** An area that ends where the heap begins is called a part of it in maps. */
+  readonly bss_is_heap: boolean
   /** First virtual address of the direct map, an exact double (x86_64: 5-level kernels have it lower). */
   readonly PAGE_OFFSET: number
   /** Levels of page tables, 2 … 5. */

@@ -141,6 +141,9 @@ export const BUS_ADRERR = 2
 
 /** @kernel include/uapi/asm-generic/errno-base.h */
 export const EPERM = 1
+export const ENOENT = 2
+export const E2BIG = 7
+export const ENOEXEC = 8
 export const EAGAIN = 11
 export const ENOMEM = 12
 export const EACCES = 13

@@ -131,6 +131,7 @@ export const INODE = {
   i_mmap: i32('first area that maps it'),
   i_mmap_writable: i32('shared areas that may write'),
   flags: u32('bits AS_*'),
+  program: i32('of a program, pages: first one, headers, code, constants, data, bss, where data is in the file', 7),
   reserved: f64('of memory without a name: pages promised'),
   next: i32('chain of unused rows'),
 } as const

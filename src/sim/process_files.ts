@@ -18,12 +18,13 @@ const hex = (value: number, width: number): string => value.toString(16).padStar
 /** What an area's last column says. */
 function areaName(sys: Sys, vma: number): string {
   const mm = sys.vma.mm[vma]!
+  if (sys.vma.special[vma] !== 0) return sys.vma.special[vma] === F.SPECIAL_VDSO ? '[vdso]' : '[vvar]'
   const inode = vma_inode(sys, vma)
   const { name, kind } = sys.inode
   if (inode !== 0) return textAt(name, inode * (name.length / kind.length))
   const [start, end] = [sys.vma.start[vma]! * sys.page_bytes, sys.vma.end[vma]! * sys.page_bytes]
-  if (start <= sys.mm.brk[mm]! && end > sys.mm.start_brk[mm]! && sys.mm.brk[mm]! > sys.mm.start_brk[mm]!)
-    return '[heap]'
+  const behind = sys.kernel.bss_is_heap ? end >= sys.mm.start_brk[mm]! : end > sys.mm.start_brk[mm]!
+  if (start <= sys.mm.brk[mm]! && behind && sys.mm.start_brk[mm]! > 0) return '[heap]'
   if (start <= sys.mm.start_stack[mm]! && end > sys.mm.start_stack[mm]!) return '[stack]'
   return ''
 }
@@ -31,7 +32,7 @@ function areaName(sys: Sys, vma: number): string {
 /** One line of maps. @kernel fs/proc/task_mmu.c:show_map_vma */
 function mapLine(sys: Sys, vma: number): string {
   const flags = sys.vma.flags[vma]!
-  const inode = vma_inode(sys, vma)
+  const inode = sys.vma.special[vma] === 0 ? vma_inode(sys, vma) : 0
   const address = (page: number): string => hex(page * sys.page_bytes, 8)
   const letters = `${flags & F.VM_READ ? 'r' : '-'}${flags & F.VM_WRITE ? 'w' : '-'}${flags & F.VM_EXEC ? 'x' : '-'}${flags & F.VM_MAYSHARE ? 's' : 'p'}`
   const offset = inode === 0 ? 0 : sys.vma.pgoff[vma]! * sys.page_bytes

@@ -11,6 +11,7 @@ import { kasanKind } from './kasan.ts'
 import { kmallocKind } from './kmalloc.ts'
 import { kmapKind } from './kmap.ts'
 import { kmemleakKind } from './kmemleak.ts'
+import { mapsKind } from './maps.ts'
 import { mempolicyKind } from './mempolicy.ts'
 import { mempoolKind } from './mempool.ts'
 import { oomReportsKind } from './oom_reports.ts'
@@ -58,6 +59,7 @@ export const verifyKinds: readonly VerifyKind[] = [
   ...explainKinds,
   cowKind,
   cowMemoryKind,
+  mapsKind,
   reclaimKind,
   reclaimRepeatedKind,
   oomReportsKind,
