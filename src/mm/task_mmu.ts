@@ -184,7 +184,10 @@ const NOWHERE: PagemapEntry = {
 
 /** Where a page is. @kernel fs/proc/task_mmu.c:pte_to_pagemap_entry */
 export function pagemap_entry(sys: Sys, mm: number, page: number): PagemapEntry {
+  // Looking changes nothing, not even where the next search begins.
+  const kept = sys.mm.vmacache[mm]!
   const vma = vma_lookup(sys, mm, page)
+  sys.mm.vmacache[mm] = kept
   const soft = vma !== 0 && sys.kernel.config.MEM_SOFT_DIRTY && (sys.vma.flags[vma]! & VM_SOFTDIRTY) !== 0
   const pmd = pmd_offset(sys, sys.mm.pgd[mm]! - 1, page)
   if (pmd === -1 || pmd_none(sys, pmd)) return { ...NOWHERE, soft_dirty: soft }

@@ -34,13 +34,17 @@ export function get_user_word(sys: Sys, mm: number, address: number): number {
   return value
 }
 
+/** Bytes of a text at most: no argument is longer. */
+const MOST_BYTES = 131072
+
 /** Text up to a byte of 0. @kernel lib/strncpy_from_user.c:strncpy_from_user */
 export function get_user_text(sys: Sys, mm: number, address: number): string {
   const bytes: number[] = []
-  for (let at = address; ; at++) {
+  for (let at = address; at < address + MOST_BYTES; at++) {
     const paddr = user_paddr(sys, mm, at)
     const byte = paddr < 0 ? 0 : read_u8(sys, paddr)
-    if (byte === 0) return new TextDecoder().decode(Uint8Array.from(bytes))
+    if (byte === 0) break
     bytes.push(byte)
   }
+  return new TextDecoder().decode(Uint8Array.from(bytes))
 }

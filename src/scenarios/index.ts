@@ -3,6 +3,7 @@ import { beladysAnomaly } from './beladys_anomaly.ts'
 import { buddySplitAndMerge } from './buddy_split_and_merge.ts'
 import { faultsAndSignals } from './faults_and_signals.ts'
 import { forkAndCow } from './fork_and_cow.ts'
+import { forkAndExec } from './fork_and_exec.ts'
 import { fragmentation } from './fragmentation.ts'
 import { highmemExhausted } from './highmem_exhausted.ts'
 import { hugePageSplit } from './huge_page_split.ts'
@@ -52,6 +53,7 @@ export const scenarios: readonly Scenario[] = [
   segmentsLdt,
   beladysAnomaly,
   forkAndCow,
+  forkAndExec,
   faultsAndSignals,
   hugePageSplit,
 ]

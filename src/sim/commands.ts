@@ -46,6 +46,13 @@ import {
   type ProcessResult,
 } from './process_commands.ts'
 
+import {
+  checkProgramCommand,
+  PROGRAM_HANDLERS,
+  PROGRAM_REQUIRED,
+  type ProgramCommand,
+  type ProgramResult,
+} from './program_commands.ts'
 import { checkSwapCommand, SWAP_HANDLERS, SWAP_REQUIRED, type SwapCommand, type SwapResult } from './swap_commands.ts'
 
 /** Where a command runs, for the time of the command; default: the CPU that runs now. */
@@ -56,6 +63,7 @@ interface OnCpu {
 /** One change of a machine's state. The names are the kernel's functions. */
 export type Command =
   | ProcessCommand
+  | ProgramCommand
   | OomCommand
   | CgroupCommand
   | AllocatorCommand
@@ -87,7 +95,7 @@ export type Command =
 export type CommandName = Command['op']
 
 /** What a command gave back; `pfn` -1 and a null address mean that an allocation failed. */
-export interface Result extends ProcessResult, AllocatorResult, SwapResult {
+export interface Result extends ProcessResult, ProgramResult, AllocatorResult, SwapResult {
   readonly pfn?: Pfn
   readonly address?: Address
   /** 0, or a negated errno. */
@@ -102,6 +110,7 @@ type Handlers = { readonly [Name in CommandName]: (sys: Sys, command: Command & 
 
 const HANDLERS: Handlers = {
   ...PROCESS_HANDLERS,
+  ...PROGRAM_HANDLERS,
   ...OOM_HANDLERS,
   ...CGROUP_HANDLERS,
   ...ALLOCATOR_HANDLERS,
@@ -206,6 +215,7 @@ export function apply(sys: Sys, command: Command): Result {
 /** Fields that a command must have. */
 const REQUIRED: { readonly [Name in CommandName]: readonly string[] } = {
   ...PROCESS_REQUIRED,
+  ...PROGRAM_REQUIRED,
   ...OOM_REQUIRED,
   ...CGROUP_REQUIRED,
   ...ALLOCATOR_REQUIRED,
@@ -246,6 +256,7 @@ export function checkCommand(sys: Sys, command: Command): void {
   for (const name of REQUIRED[command.op])
     if (fields[name] === undefined) throw new RangeError(`${command.op} needs ${name}`)
   checkProcessCommand(sys, command)
+  checkProgramCommand(sys, command)
   checkOomCommand(sys, command)
   checkCgroupCommand(sys, command)
   checkAllocatorCommand(sys, command)

@@ -46,7 +46,8 @@ export type ProcessCommand =
       readonly file?: string
       readonly pgoff?: number
     })
-  | (Range & { readonly op: 'munmap' | 'mlock' | 'munlock' })
+  | (Range & { readonly op: 'munmap' | 'munlock' })
+  | (Range & { readonly op: 'mlock'; readonly onfault?: boolean })
   | (Range & { readonly op: 'mprotect'; readonly prot: number })
   | (Range & { readonly op: 'madvise'; readonly advice: MadviseName })
   | (OfProcess & {
@@ -96,7 +97,8 @@ export const PROCESS_HANDLERS: Handlers = {
   },
   mmap: (sys, command) => mapped(map(sys, command)),
   munmap: (sys, { pid, page, pages }) => failed(inside(sys, pid, mm => do_munmap(sys, mm, page, pages))),
-  mlock: (sys, { pid, page, pages }) => failed(inside(sys, pid, mm => do_mlock(sys, mm, page, pages))),
+  mlock: (sys, { pid, page, pages, onfault }) =>
+    failed(inside(sys, pid, mm => do_mlock(sys, mm, page, pages, onfault ? F.MLOCK_ONFAULT : 0))),
   munlock: (sys, { pid, page, pages }) => failed(inside(sys, pid, mm => do_munlock(sys, mm, page, pages))),
   mprotect: (sys, { pid, page, pages, prot }) =>
     failed(inside(sys, pid, mm => do_mprotect(sys, mm, page, pages, prot))),
@@ -178,7 +180,7 @@ export function taskOf(sys: Sys, pid: number | undefined, stuckToo = false): num
 }
 
 /** The kernel's address space and what boot decides for processes. */
-function ready(sys: Sys): void {
+export function ready(sys: Sys): void {
   if (swapper_pg_dir(sys) < 0) setup_address_space(sys)
   vm_init(sys)
 }

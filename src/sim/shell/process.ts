@@ -25,6 +25,9 @@ export function pageOf(session: Session, word: string | undefined): number {
 
 const ERRORS: Readonly<Record<number, string>> = {
   [F.EPERM]: 'EPERM',
+  [F.ENOENT]: 'ENOENT: no such file',
+  [F.E2BIG]: 'E2BIG',
+  [F.ENOEXEC]: 'ENOEXEC: it is no program',
   [F.EBADF]: 'EBADF',
   [F.EAGAIN]: 'EAGAIN',
   [F.ENOMEM]: 'ENOMEM',
@@ -129,8 +132,10 @@ export function signalled(session: Session, pid: number | undefined, signal: num
 
 function ranged(op: 'munmap' | 'mlock' | 'munlock'): Builtin['run'] {
   return (session, args) => {
-    const [[address, pages], pid] = pidOf(args)
-    return act(session, { op, page: pageOf(session, address), pages: wholeNumber(pages, 'pages'), ...pid }).printed
+    const [[address, pages, how], pid] = pidOf(args)
+    if (how !== undefined && (op !== 'mlock' || how !== 'onfault')) throw new ShellSyntaxError(`no word "${how}"`)
+    const range = { page: pageOf(session, address), pages: wholeNumber(pages, 'pages') }
+    return act(session, { op, ...range, ...pid, ...(how === undefined ? {} : { onfault: true }) }).printed
   }
 }
 
@@ -222,7 +227,13 @@ export const processBuiltins: Readonly<Record<string, Builtin>> = {
     run: mmap,
   },
   munmap: { usage: 'ADDRESS PAGES', about: 'unmaps pages', group, arity: [2, 3], run: ranged('munmap') },
-  mlock: { usage: 'ADDRESS PAGES', about: 'locks pages in memory', group, arity: [2, 3], run: ranged('mlock') },
+  mlock: {
+    usage: 'ADDRESS PAGES [onfault]',
+    about: 'locks pages in memory',
+    group,
+    arity: [2, 4],
+    run: ranged('mlock'),
+  },
   munlock: { usage: 'ADDRESS PAGES', about: 'lets them go again', group, arity: [2, 3], run: ranged('munlock') },
   mprotect: {
     usage: 'ADDRESS PAGES rwx-',

@@ -14,6 +14,7 @@ import { objectBuiltins } from './object.ts'
 import { oomBuiltins } from './oom.ts'
 import { poolBuiltins } from './pool.ts'
 import { processBuiltins } from './process.ts'
+import { programBuiltins } from './program.ts'
 import { segmentBuiltins } from './segment.ts'
 import { type Builtin, Session, type Surroundings, unknownWord } from './session.ts'
 import { stackBuiltins } from './stack.ts'
@@ -86,6 +87,7 @@ const BUILTINS: Readonly<Record<string, Builtin>> = {
   ...stackBuiltins,
   ...segmentBuiltins,
   ...processBuiltins,
+  ...programBuiltins,
   ...oomBuiltins,
   ...swapBuiltins,
   ...lookBuiltins,
