@@ -8,6 +8,7 @@ import { alloc_page } from './page_alloc/alloc_pages.ts'
 import { totalram_pages } from './page_alloc/setup.ts'
 import { send_to_slot } from './page_io.ts'
 import { put_page } from './page_ref.ts'
+import { has_free_slot } from './physmem.ts'
 import { folio_add_lru } from './swap.ts'
 import { copy_bytes_to_slot, forget_slot_bytes, read_slot } from './swap_bytes.ts'
 import { add_to_swap_cache } from './swap_state.ts'
@@ -132,6 +133,10 @@ function writeback_entry(sys: Sys, row: number): boolean {
   if (folio[row]! > 0 || (count[row]! & ~SWAP_HAS_CACHE) === 0) return false
   const pfn = alloc_page(sys, (GFP_HIGHUSER_MOVABLE | __GFP_NOWARN) & ~__GFP_DIRECT_RECLAIM)
   if (pfn < 0) return false
+  if (!has_free_slot(sys)) {
+    put_page(sys, pfn)
+    return false
+  }
   const { flags } = sys.page
   const area = area_of(sys, row)
   const offset = row - sys.swap_info.base[area]!

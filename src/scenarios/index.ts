@@ -9,17 +9,20 @@ import { highmemExhausted } from './highmem_exhausted.ts'
 import { hugePageSplit } from './huge_page_split.ts'
 import { kernelStackOverflow } from './kernel_stack_overflow.ts'
 import { kmapFlush } from './kmap_flush.ts'
+import { kswapdLowHigh } from './kswapd_low_high.ts'
 import { mempoolReserve } from './mempool_reserve.ts'
 import { numaSpill } from './numa_spill.ts'
 import { order3Failure } from './order3_failure.ts'
 import { perCpuDrain } from './per_cpu_drain.ts'
 import type { Scenario } from './scenario.ts'
+import { secondChance } from './second_chance.ts'
 import { segmentsLdt } from './segments_ldt.ts'
 import { slabAlienCaches } from './slab_alien_caches.ts'
 import { slabArrayCache } from './slab_array_cache.ts'
 import { slabColouring } from './slab_colouring.ts'
 import { slobNextFit } from './slob_next_fit.ts'
 import { slubCpuPartial } from './slub_cpu_partial.ts'
+import { swapFull } from './swap_full.ts'
 import { vmallocExhausted } from './vmalloc_exhausted.ts'
 import { zoneFallback } from './zone_fallback.ts'
 
@@ -56,4 +59,7 @@ export const scenarios: readonly Scenario[] = [
   forkAndExec,
   faultsAndSignals,
   hugePageSplit,
+  secondChance,
+  kswapdLowHigh,
+  swapFull,
 ]

@@ -2,7 +2,9 @@
 // expectations), a command (`mmtwin run NAME`), a preset of the laboratory, and a load to measure (`repeatScenario`).
 // Law: a scenario changes its machine through commands only, and every number that it tells is read from the machine.
 import type { Order, Pfn } from '../base/units.ts'
+import type { ReclaimShape } from '../mm/reclaim_tables.ts'
 import type { VmShape } from '../mm/vm_tables.ts'
+import type { ZsmallocShape } from '../mm/zsmalloc_tables.ts'
 import { boot_from_description } from '../sim/boot.ts'
 import type { Command, Result } from '../sim/commands.ts'
 import { Machine } from '../sim/machine.ts'
@@ -21,7 +23,7 @@ export interface Scenario {
   readonly through: readonly string[]
   readonly machine: MachineDescription
   /** Room for processes, where the story has any. */
-  readonly processes?: VmShape
+  readonly processes?: VmShape & ReclaimShape & ZsmallocShape
   /** Does what is to be done, and tells it step by step. */
   steps(stage: Stage): Generator<Step, void>
 }
