@@ -26,6 +26,7 @@ const SCALARS = [
   'block_shift',
   'free_list_base',
   'pcp_list_base',
+  'slab_list_base',
   'zonelist_length',
 ]
 
@@ -62,9 +63,10 @@ export function writeImage(sys, path) {
   const fd = openSync(path, 'w')
   ftruncateSync(fd, bytes.length)
   const chunk = 1 << 16
+  const zeros = Buffer.alloc(chunk)
   for (let at = 0; at < bytes.length; at += chunk) {
-    const part = bytes.slice(at, at + chunk)
-    if (part.some(byte => byte !== 0)) writeSync(fd, part, 0, part.length, at)
+    const part = Buffer.from(bytes.slice(at, at + chunk))
+    if (!part.equals(zeros.subarray(0, part.length))) writeSync(fd, part, 0, part.length, at)
   }
   closeSync(fd)
   const offsets = [bytes.length]
