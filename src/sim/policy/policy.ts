@@ -13,10 +13,8 @@ export interface Policy {
   residents(): number[]
 }
 
-/**
- * Accesses of one call of `run`. The engine compiles a loop that it finds running (on-stack replacement) without knowing
- * the kinds of its variables; a function that is called again and again it compiles well: 0.4 of the time.
- */
+/** Accesses of one call of `run`: a function that is called again and again is compiled as a whole, not as a loop that is
+ * running already. */
 const PIECE = 8192
 
 /** All accesses of a list; how many found their page not in memory. */
