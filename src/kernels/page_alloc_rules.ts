@@ -11,6 +11,7 @@ export const page_alloc_6_1: PageAllocRules = {
   watches_high_mark: false,
   freelist_hygiene: false,
   trims_to_buddy: false,
+  traces_fast_isolate: false,
   rmqueue_fallback: rmqueue_fallback_move,
   max_highatomic: (sys, zone) => Math.floor(sys.zone.managed_pages[zone]! / 100) + sys.pageblock_nr_pages,
 }
@@ -21,6 +22,7 @@ export const page_alloc_6_12: PageAllocRules = {
   watches_high_mark: true,
   freelist_hygiene: true,
   trims_to_buddy: true,
+  traces_fast_isolate: true,
   rmqueue_fallback: rmqueue_fallback_claim,
   max_highatomic(sys, zone) {
     const hundredth = Math.floor(sys.zone.managed_pages[zone]! / 100)

@@ -111,6 +111,8 @@ export interface PageAllocRules {
   readonly freelist_hygiene: boolean
   /** Whether the pages that alloc_pages_exact() has too many go straight to the buddy lists (from 6.3 on). */
   readonly trims_to_buddy: boolean
+  /** Whether compaction tells of blocks that its fast search took (mm_compaction_fast_isolate_freepages, from 6.4 on). */
+  readonly traces_fast_isolate: boolean
   /** Makes blocks of other migrate types available: a pfn, or -1. */
   rmqueue_fallback(sys: Sys, zone: number, order: number, start_mt: number, alloc_flags: number): number
   /** Pages that HIGHATOMIC pageblocks of a zone may have. */

@@ -4,7 +4,6 @@
 //   const replay = createReplay({ before, after, scan, settings: [{}, { 'vm.min_free_kbytes': '65536' }] })
 //   replay.push(batch) …; const report = replay.finish()
 // Law: memory is proportional to the machine, never to the trace; nothing here waits, so who pushes can stop at will.
-import { PAGE_USED } from '../mm/mm_types.ts'
 import type { Sys } from '../mm/mmzone.ts'
 import type { EventBatch, StringTable } from '../trace/batch.ts'
 import { KIND } from '../trace/events.ts'
@@ -13,18 +12,22 @@ import { EarlyBoot } from './replay/early_boot.ts'
 import { EventNames } from './replay/event_names.ts'
 import { ExactTrims } from './replay/exact_trims.ts'
 import { Follow } from './replay/follow.ts'
+import { GivenMemory } from './replay/given_memory.ts'
 import { interruptLevel } from './replay/interrupt_level.ts'
 import { KswapdWatch } from './replay/kswapd_watch.ts'
 import { MARKER_BEGIN, MARKER_END, MarkerReader } from './replay/markers.ts'
 import { Predict } from './replay/predict.ts'
+import { Reclaimers } from './replay/reclaimers.ts'
 import type { ReplayDiagnostic, ReplayReport } from './replay/report.ts'
-import { DEFERRED_THREAD, type TraceScan } from './replay/scan.ts'
+import type { TraceScan } from './replay/scan.ts'
 import { Series } from './replay/series.ts'
 import { applySettings, enterSizes, type Settings, sizesDiffer } from './replay/settings.ts'
 import { firstOf, type ReplayStates, startFrom } from './replay/start.ts'
 import { Statistics } from './replay/statistics.ts'
 import { followReport, machineReport, predictReport } from './replay/summary.ts'
+import { TwinOrder } from './replay/twin_order.ts'
 import { TwinRecorder } from './replay/twin_recorder.ts'
+import { isCompaction, UnseenDrains } from './replay/unseen_lists.ts'
 import { type Restored, restore } from './restore.ts'
 import { forkSys } from './state.ts'
 
@@ -68,9 +71,9 @@ export class Replay {
   readonly #start: Restored
   readonly #follow: Follow
   readonly #twins: readonly Predict[]
+  readonly #order: TwinOrder
   readonly #settings: readonly Settings[]
-  /** Frames given to the allocator by the boot, 1 each; null where the trace is of no boot. */
-  readonly #reserved: Uint8Array | null
+  readonly #given: GivenMemory | null
   /** What the boot has not computed yet; null where the trace is of no boot. */
   readonly #early: EarlyBoot | null
   #series: Series
@@ -81,6 +84,9 @@ export class Replay {
   /** Kind of the last event on each CPU, drains left out. */
   readonly #last: Uint8Array
   readonly #kswapd: KswapdWatch
+  readonly #reclaimers: Reclaimers = new Reclaimers()
+  /** Drains that the trace does not show; null where it does. */
+  readonly #unseen: UnseenDrains | null
   readonly #trims: ExactTrims
   #event = 0
   #replayed = 0
@@ -114,34 +120,36 @@ export class Replay {
       ? startFrom(options.machine, scan)
       : restore(firstOf(options), { ...(scan ? { scan } : {}), physmap: boot ? 'end' : 'start' })
     const { sys, listEvents } = this.#start
+    const waits = (scan?.reclaimEnds.length ?? 0) > 0
     this.#twins = settings.map(group => {
       const twin = forkSys(sys)
       if (!boot) applySettings(twin, group)
-      return new Predict(twin)
+      return new Predict(twin, { boosts: waits, drains: !listEvents.drain })
     })
-    this.#early = boot ? new EarlyBoot([sys, ...this.#twins.map(twin => twin.sys)], scan ?? null) : null
+    this.#order = new TwinOrder(this.#twins)
+    const machines = [sys, ...this.#twins.map(twin => twin.sys)]
+    this.#early = boot ? new EarlyBoot(machines, scan ?? null) : null
     this.#follow = new Follow(sys, listEvents, this.#start)
     this.#follow.batchesKnown = !boot
+    this.#follow.boosts = waits
     this.#follow.onSilent = (pfn, zone, migratetype, cpu, late) => {
-      if (!this.#ended) for (const twin of this.#twins) twin.silent(pfn, zone, migratetype, cpu, late)
+      if (!this.#ended) this.#order.silent(pfn, zone, migratetype, cpu, late)
     }
     this.#follow.compaction.onIsolated = (pfn, order, zone) => {
-      if (!this.#ended) for (const twin of this.#twins) twin.isolate(pfn, order, zone)
+      if (!this.#ended) this.#order.isolate(pfn, order, zone)
     }
-    this.#reserved = boot ? sys.page.state.map(state => ((state & PAGE_USED) === 0 ? 0 : 1)) : null
+    this.#given = boot ? new GivenMemory(sys) : null
     this.#resizes = sizesDiffer(before?.zoneinfo, options.after?.zoneinfo)
     this.#last = new Uint8Array(sys.nr_cpus)
     this.#trims = new ExactTrims(sys)
-    this.#kswapd = new KswapdWatch(sys, scan?.reclaimEnds ?? null, this.#twins)
+    this.#kswapd = new KswapdWatch(machines, scan ?? null)
+    this.#kswapd.onChange = () => this.#order.flush()
+    this.#unseen = listEvents.drain ? null : new UnseenDrains(machines)
     this.#fromMarker = before !== null && (scan ? scan.snapshots !== 0 : (options.fromMarker ?? true))
     this.#running = !this.#fromMarker
     // Lists that tune themselves never show when: then they are taken to have had the later bounds all the time.
     if (this.#resizes && sys.kernel.watches_high_mark) this.#changeSettings()
-    this.#series = new Series(
-      sys,
-      this.#twins.map(twin => twin.sys),
-      scan ? scan.end - scan.begin : 0,
-    )
+    this.#series = new Series(sys, machines.slice(1), scan ? scan.end - scan.begin : 0)
   }
 
   /** The followed machine as it is now. */
@@ -183,6 +191,7 @@ export class Replay {
   #end(): void {
     const { after } = this.#options
     const { sys } = this.#start
+    this.#order.flush()
     this.#ended = true
     this.#series.take(this.#replayed, this.#to)
     this.#zonesAtEnd = {
@@ -212,6 +221,10 @@ export class Replay {
     }
     if (this.#resizes && !this.#changed) this.#watchTask(batch.comm[row]!)
     if (!this.#ended) this.#recorder?.at(batch, row)
+    if (this.#unseen && !this.#ended && isCompaction(event)) {
+      this.#order.flush()
+      this.#unseen.see(batch, row, this.#strings!)
+    }
     this.#dispatch(event, batch, row, on)
     if (event !== DRAIN && on < this.#last.length) this.#last[on] = event
   }
@@ -270,19 +283,19 @@ export class Replay {
     switch (event) {
       case KIND.mm_page_alloc_extfrag:
         if (!this.#ended) this.#statistics!.fallback(batch, row)
-        this.#follow.fallback(a[row]!, b[row]!, c[row]!, d[row]!, batch.f[row] === 1, cpu)
+        this.#kswapd.mixed(this.#follow.fallback(a[row]!, b[row]!, c[row]!, d[row]!, batch.f[row] === 1, cpu))
         break
       case KIND.mm_compaction_isolate_freepages:
-        this.#follow.compaction.isolate(a[row]!, b[row]!, c[row]!, d[row]!)
-        break
       case KIND.mm_compaction_fast_isolate_freepages:
-        if (d[row]! > 0) this.#follow.compaction.fastIsolate(a[row]!, b[row]!, d[row]!)
+        this.#follow.compaction.see(batch, row)
         break
+      case KIND.mm_vmscan_direct_reclaim_end:
+        this.#reclaimers.ended(batch.pid[row]!)
+        break
+      case KIND.mm_vmscan_wakeup_kswapd:
       case KIND.mm_vmscan_kswapd_wake:
-        if (!this.#ended) this.#kswapd.wake(a[row]!)
-        break
       case KIND.mm_vmscan_kswapd_sleep:
-        if (!this.#ended) this.#kswapd.sleep(a[row]!)
+        if (!this.#ended) this.#kswapd.see(event, a[row]!, this.#names!.maskOf(batch, row))
         break
       case KIND.kmalloc:
       case KIND.kmalloc_node:
@@ -305,32 +318,24 @@ export class Replay {
     this.#statistics!.alloc(batch, row, pfn, order, zone)
     this.#kswapd.look(zone, cpu)
     const gfp = this.#names!.maskOf(batch, row)
-    for (const twin of this.#twins) twin.alloc(pfn, order, gfp, migratetype, zone, cpu)
+    const { level, tookBefore } = this.#follow
+    const slow = level === 0 && this.#reclaimers.served(batch.pid[row]!)
+    this.#order.alloc(pfn, order, gfp, migratetype, zone, cpu, level, tookBefore, slow)
   }
 
   #free(batch: EventBatch, row: number, pfn: number, order: number, cpu: number): void {
     if (this.#zoneOf(batch, row, pfn, order) < 0) return
     const trims = this.#trims.free(pfn, order, cpu)
-    const directly = trims || (this.#reserved !== null && this.#givesMemory(batch, row, pfn, order))
+    const directly = trims || this.#given?.gives(batch, row, pfn, order) === true
     this.#follow.free(pfn, order, cpu, directly, this.#follow.level > 0)
     if (this.#ended) return
     this.#statistics!.free(pfn, order, batch.time[row]!)
-    for (const twin of this.#twins) twin.free(pfn, order, cpu, directly)
-  }
-
-  /** The boot gives memory that was never allocated to the buddy lists without passing the per-CPU ones: the threads
-   * that initialize it late, and whole pageblocks. @kernel mm/mm_init.c:deferred_free_range */
-  #givesMemory(batch: EventBatch, row: number, pfn: number, order: number): boolean {
-    const reserved = this.#reserved!
-    const first = reserved[pfn] === 1
-    reserved.fill(0, pfn, pfn + (1 << order))
-    if (!first) return false
-    const { pageblock_order } = this.#start.sys
-    return order >= pageblock_order || this.#strings!.get(batch.comm[row]!).startsWith(DEFERRED_THREAD)
+    this.#order.free(pfn, order, cpu, directly, this.#follow.level)
   }
 
   #taken(pfn: number, order: number, migratetype: number, cpu: number): void {
     this.#early?.refilled(this.#follow.zoneOf(pfn, order), order)
+    if (this.#follow.level === 0) this.#order.flush()
     this.#follow.taken(pfn, order, migratetype, cpu)
   }
 
@@ -346,15 +351,12 @@ export class Replay {
 
   #drain(pfn: number, order: number, migratetype: number, cpu: number): void {
     const { sys } = this.#start
-    if (!this.#ended) {
-      const cause = this.#last[cpu] ?? 0
-      this.#drained += 1 << order
-      if (cause !== FREE && cause !== FREE_BATCHED) {
-        this.#unprompted += 1 << order
-        const pcp = pfn > 0 && pfn < sys.nr_frames ? sys.page.private[pfn]! : 0
-        const zone = Math.floor(pcp / sys.nr_cpus)
-        for (const twin of this.#twins) twin.drain(zone, pcp % sys.nr_cpus, order)
-      }
+    const cause = this.#last[cpu] ?? 0
+    if (!this.#ended) this.#drained += 1 << order
+    if (!this.#ended && cause !== FREE && cause !== FREE_BATCHED) {
+      this.#unprompted += 1 << order
+      const pcp = pfn > 0 && pfn < sys.nr_frames ? sys.page.private[pfn]! : 0
+      this.#order.drain(Math.floor(pcp / sys.nr_cpus), pcp % sys.nr_cpus, order, this.#follow.level)
     }
     this.#follow.drained(pfn, order, migratetype)
   }

@@ -78,7 +78,8 @@ export function restore(snapshot: Snapshot, options: RestoreOptions = {}): Resto
     for (let row = 0; row < sys.nr_zones; row++) if (populated_zone(sys, row)) settleShownTypes(sys, row, scan)
   if (!frames.mapped && counted) guessLru(sys, snapshot, frames)
   listFreeBlocks(sys, blocks, scan)
-  const pcp = fillPcpLists(sys, snapshot, frames, scan, counted)
+  const told = scan && frames.refilled ? { ...scan, refilled: frames.refilled } : scan
+  const pcp = fillPcpLists(sys, snapshot, frames, told, counted)
   useFrames(sys, frames)
   setFreeCounts(sys)
   if (counted) setCounters(sys, snapshot)

@@ -45,7 +45,7 @@ function twin(settings: Record<string, string>, free: number): PredictReport {
     refused: 2,
   }
   const own = { freedUnknown: 0, silent: 0, isolated: 0, fallbacks: 3, drained: 40 }
-  return { settings, zones: [{ ...end, free, freeError: 0, blocksError: 0 }], ...counts, ...own }
+  return { settings, zones: [{ ...end, free, freeError: 0, blocksError: 0, worstOrder: null }], ...counts, ...own }
 }
 
 const REPORT: ReplayReport = {

@@ -95,8 +95,7 @@ it("writes the twin's own trace, which replays as what it is", async () => {
 
 /** Goals that are not reached yet, with reasons in docs/fidelity.md. Who reaches one must take it off this list. */
 const KNOWN_MISSES: Readonly<Record<string, readonly string[]>> = {
-  '6.12.117+deb12-amd64/trace/oom-256M-noswap/trace-oom': ['free', 'blocks'],
-  '6.12.117+deb12-amd64/trace/pressure-uniform-classic-320M/trace-uniform': ['blocks', 'zone'],
+  '6.1.0-50-amd64/trace/sort-320M/trace-sort-big': ['free', 'blocks'],
 }
 
 /** The goals of a replay, alike for every trace: nothing unexplained, no frame wrong, free pages of each zone within
@@ -137,7 +136,7 @@ describeShared('recorded traces', () => {
   function expectPredicted({ predict }: ReplayReport, trace: string): void {
     const pressed = /pressure|oom|sort|boot/.test(trace)
     expect(share(predict!.sameMigratetype, predict!)).toBe(1)
-    expect(share(predict!.sameZone, predict!)).toBeGreaterThan(pressed ? 0.985 : 0.9999)
+    expect(share(predict!.sameZone, predict!)).toBeGreaterThan(pressed ? 0.99 : 0.9999)
     if (!pressed) expect(share(predict!.sameFrame, predict!)).toBeGreaterThan(0.97)
     const largest = predict!.zones.reduce((a, b) => ((b.freeRecorded ?? 0) > (a.freeRecorded ?? 0) ? b : a))
     expect(largest.freeError).toBeLessThan(pressed ? 0.01 : 0.0005)

@@ -21,7 +21,7 @@ export function findings(view: ReplayView): readonly Finding[] {
   return [
     followed(view),
     frames(view),
-    predicted(view.prediction),
+    predicted(view.prediction, view.zones),
     margin(view),
     fragmentation(view),
     fallbacks(view),
@@ -83,12 +83,13 @@ function frames({ framesCompared: all, framesWrong: wrong }: ReplayView): Findin
   return finding('frames', 'warn', text, brief)
 }
 
-function predicted(prediction: Prediction | null): Finding | null {
+function predicted(prediction: Prediction | null, zones: readonly ZoneEnd[]): Finding | null {
   if (prediction === null || prediction.allocations === 0) return null
   const { allocations, sameFrame, failed } = prediction
+  const blocks = wrongBlocks(zones)
   if (sameFrame === allocations) {
     const all = `${integer(allocations)} allocations`
-    const text = `Choosing for itself, the twin named the very frame that the machine took in each of ${all}; ${basis(prediction)}.`
+    const text = `Choosing for itself, the twin named the very frame that the machine took in each of ${all}${blocks}; ${basis(prediction)}.`
     const brief = `the recorded frame in each of ${all} (${integer(prediction.recycled)} of frames freed on the way)`
     return finding('predict', 'good', text, brief)
   }
@@ -98,10 +99,30 @@ function predicted(prediction: Prediction | null): Finding | null {
   const text =
     `Choosing for itself, the twin named the recorded frame in ${frame} of ${count(allocations, 'allocation')}, the ` +
     `recorded zone in ${zone} and the recorded migrate type in ${type}` +
-    `${failed === 0 ? '' : `; ${integer(failed)} failed that did not fail on the machine`}; ${basis(prediction)}.`
-  const brief = `same frame ${frame}, zone ${zone}, migrate type ${type}${failed === 0 ? '' : `, ${integer(failed)} failed`}`
+    `${failed === 0 ? '' : `; ${integer(failed)} failed that did not fail on the machine`}${blocks}; ${basis(prediction)}.`
+  const brief = `same frame ${frame}, zone ${zone}, migrate type ${type}${failed === 0 ? '' : `, ${integer(failed)} failed`}${blocks}`
   const good = Math.min(prediction.sameZone, prediction.sameMigratetype) >= allocations * 0.99 && failed === 0
   return finding('predict', good ? 'good' : 'warn', text, brief)
+}
+
+/** How far free blocks are from the recorded ones: weighed by size in the worst zone, and the one order that is worst. */
+function wrongBlocks(zones: readonly ZoneEnd[]): string {
+  let weighed = 0
+  let worst = { share: 0, text: '' }
+  for (const zone of zones) {
+    const { recorded, predicted: own } = zone.blocks
+    if (!recorded || !own) continue
+    const wrong = recorded.map((blocks, order) => (own[order] ?? 0) - blocks)
+    const pages = wrong.reduce((sum, blocks, order) => sum + Math.abs(blocks) * 2 ** order, 0)
+    weighed = Math.max(weighed, pages / Math.max(1, zone.recorded ?? 0))
+    wrong.forEach((blocks, order) => {
+      const share = Math.abs(blocks) / Math.max(1, recorded[order]!)
+      const text = `order ${order} of ${zone.zone}: ${integer(recorded[order]! + blocks)} for ${integer(recorded[order]!)}`
+      if (share > worst.share) worst = { share, text }
+    })
+  }
+  if (worst.share === 0) return ''
+  return `; free blocks by size ${percent(weighed, 1)} off, at worst ${worst.text}`
 }
 
 /** What the predictions stand on. */

@@ -11,6 +11,8 @@ import {
 } from '../../mm/mmzone.ts'
 import { buddy_order, del_page_from_free_list } from '../../mm/page_alloc/buddy.ts'
 import { __mod_zone_freepage_state } from '../../mm/vmstat.ts'
+import type { EventBatch } from '../../trace/batch.ts'
+import { KIND } from '../../trace/events.ts'
 import { CAUSE, CAUSES } from './causes.ts'
 
 /** The longest step of compaction's search. @kernel include/linux/swap.h:COMPACT_CLUSTER_MAX */
@@ -42,6 +44,12 @@ export class CompactionTakes {
     this.#causes[zone * CAUSES.length + cause]! += pages
   }
 
+  /** An event of taking free pages. */
+  see({ kind, a, b, c, d }: EventBatch, row: number): void {
+    if (kind[row] === KIND.mm_compaction_isolate_freepages) this.isolate(a[row]!, b[row]!, c[row]!, d[row]!)
+    else if (d[row]! > 0) this.fastIsolate(a[row]!, b[row]!, d[row]!)
+  }
+
   /**
    * mm_compaction_isolate_freepages: compaction took free blocks that begin in [start, end), until it had enough. It
    * looks at every frame, or only at every second, fourth … 32nd: `nr_scanned` tells which.
@@ -50,6 +58,8 @@ export class CompactionTakes {
     this.#settleFast(start, end)
     const first = Math.max(0, start)
     const last = Math.min(end, this.#sys.nr_frames)
+    const fast = !this.#sys.kernel.traces_fast_isolate && nr_scanned === last - first && nr_taken > 0
+    if (fast) this.#takeUntold(first, last, nr_taken)
     const stride = this.#strideOf(first, last, nr_scanned, nr_taken)
     let zone = Math.max(0, page_zone(this.#sys, first))
     let left = nr_taken
@@ -64,6 +74,28 @@ export class CompactionTakes {
     if (left > 0) left = this.#takeGuessed(first, left)
     this.#count(zone, CAUSE.isolated, nr_taken - Math.max(0, left))
     if (left > 0) this.#count(zone, CAUSE.isolatedUnseen, left)
+  }
+
+  /**
+   * Who looks at every frame and gets fewer free pages than there are came second: a fast search had taken one block of
+   * this pageblock before, which not every kernel tells. @kernel mm/compaction.c:fast_isolate_around
+   */
+  #takeUntold(start: number, end: number, nr_taken: number): void {
+    let free = 0
+    for (let pfn = start; pfn < end; pfn++) {
+      const order = buddy_order(this.#sys, pfn)
+      if (order < 0) continue
+      free += 1 << order
+      pfn += (1 << order) - 1
+    }
+    for (let pfn = start; pfn < end && free > nr_taken; pfn++) {
+      const order = buddy_order(this.#sys, pfn)
+      if (order < 0 || 1 << order !== free - nr_taken) continue
+      const zone = page_zone(this.#sys, pfn)
+      this.#isolateBlock(pfn, zone, order)
+      this.#count(zone, CAUSE.isolated, 1 << order)
+      return
+    }
   }
 
   /**

@@ -9,24 +9,19 @@ import {
   MIGRATE_PCPTYPES,
   page_zone,
   type Sys,
-  set_pageblock_migratetype,
 } from '../../mm/mmzone.ts'
-import {
-  __free_one_page,
-  buddy_order,
-  FPI_TO_TAIL,
-  move_to_free_list,
-  pcp_allowed_order,
-} from '../../mm/page_alloc/buddy.ts'
-import { can_steal_fallback, change_pageblock_range, move_freepages_block } from '../../mm/page_alloc/fallback.ts'
+import { __free_one_page, FPI_TO_TAIL, pcp_allowed_order } from '../../mm/page_alloc/buddy.ts'
+import { boost_after_fallback } from '../../mm/page_alloc/fallback.ts'
 import { free_unref_page, order_to_pindex } from '../../mm/page_alloc/pcp.ts'
 import { pcp_list_add, pcp_list_del, take_block } from './buddy_edit.ts'
 import { CAUSE, CAUSES } from './causes.ts'
 import { CompactionTakes } from './compaction_takes.ts'
 import { Detacher } from './detach.ts'
 import { DrainWatch } from './drain_watch.ts'
+import { claimPageblock, moveFallback } from './fallback_moves.ts'
 import { noteBelowHigh } from './kswapd_watch.ts'
 import type { ListEvents } from './scan.ts'
+import { refillUnseen } from './unseen_lists.ts'
 
 const TAKEN_DIRECTLY = 1
 const CHOSEN = 1
@@ -55,10 +50,18 @@ export class Follow {
   /** By CPU: first page of its last refill until the allocation's event comes (-1), and the refill's level. */
   readonly #awaited: Int32Array
   readonly #refillLevel: Uint8Array
+  /** The page that is handed out now, if a refill was for it. */
+  #firstOfRefill = -1
   /** By CPU: blocks that interrupts freed since a task last freed or was given one. */
   readonly #interrupted: Int32Array
+  /** The same when the last refill began. */
+  readonly #atRefill: Int32Array
   /** Batches of the per-CPU lists are as the kernel has them now (not so early in a boot). */
   batchesKnown = true
+  /** A fallback raises the marks until kswapd has worked: its events are in the trace. */
+  boosts = false
+  /** The last page handed out was taken before what interrupts did since the task's event before. */
+  tookBefore = false
   /** Level of the present event, see `interruptLevel`. */
   level = 0
   readonly #frames: Detacher
@@ -77,6 +80,7 @@ export class Follow {
     this.#awaited = new Int32Array(sys.nr_cpus).fill(-1)
     this.#refillLevel = new Uint8Array(sys.nr_cpus)
     this.#interrupted = new Int32Array(sys.nr_cpus)
+    this.#atRefill = new Int32Array(sys.nr_cpus)
     this.causes = new Float64Array(sys.nr_zones * CAUSES.length)
     this.#frames = new Detacher(sys, this.causes)
     this.#drains = new DrainWatch(sys)
@@ -114,9 +118,14 @@ export class Follow {
     const zone = this.zoneOf(pfn, order)
     if (zone < 0) return
     const { state, _refcount, flags } = this.sys.page
+    if (!this.#events.taken) refillUnseen(this.sys, pfn, zone, order, migratetype, cpu)
     const was = state[pfn]!
+    const byInterrupt = this.#guess[pfn] === BY_INTERRUPT
     this.#guess[pfn] = 0
-    if (was === (PAGE_PCP | (order + 1))) this.#handOut(pfn, zone, order, migratetype)
+    const refilled = this.#firstOfRefill === pfn
+    this.#firstOfRefill = -1
+    this.tookBefore = refilled && this.#interrupted[cpu]! > this.#atRefill[cpu]!
+    if (was === (PAGE_PCP | (order + 1))) this.#handOut(pfn, zone, order, migratetype, byInterrupt)
     else if (was === (PAGE_USED | (order + 1)) && this.#pending[pfn] === TAKEN_DIRECTLY) this.#pending[pfn] = 0
     else if (take_block(this.sys, pfn, zone, order, this.#listType(zone, pfn, migratetype))) {
       if (this.#events.taken) this.#count(zone, CAUSE.allocatedFromBuddy, 1 << order)
@@ -132,7 +141,7 @@ export class Follow {
     state[pfn] = PAGE_USED | (order + 1)
     _refcount[pfn] = 1
     if (lru) for (let frame = pfn; frame < pfn + (1 << order); frame++) flags[frame] = PG.lru
-    if (cpu < this.#interrupted.length) this.#interrupted[cpu] = 0
+    if (this.level === 0 && cpu < this.#interrupted.length) this.#interrupted[cpu] = 0
   }
 
   /** An allocator's event comes; `pfn` is handed out (-1: nothing is). A refill's first page is for who asked. If something
@@ -141,6 +150,7 @@ export class Follow {
     const awaited = this.#awaited[cpu] ?? -1
     if (awaited < 0 || this.level > this.#refillLevel[cpu]!) return
     this.#awaited[cpu] = -1
+    if (awaited === pfn) this.#firstOfRefill = pfn
     if (awaited === pfn || this.sys.page.state[awaited] !== (PAGE_PCP | 1)) return
     this.#takeSilently(awaited, page_zone(this.sys, awaited), 0, this.sys.page.index[awaited]!)
   }
@@ -149,20 +159,30 @@ export class Follow {
    * Takes a block off its per-CPU list. The kernel takes the first one: those before it were taken without an event,
    * for alloc_pages_bulk has none.
    */
-  #handOut(pfn: number, zone: number, order: number, migratetype: number): void {
+  #handOut(pfn: number, zone: number, order: number, migratetype: number, byInterrupt: boolean): void {
     const { sys } = this
     const { link } = sys.link
     const pcp = sys.page.private[pfn]!
     const first = sys.pcp_list_base + pcp * sys.nr_pcp_lists
     const head = migratetype < MIGRATE_PCPTYPES ? first + order_to_pindex(sys, migratetype, order) : -1
-    const ahead = head >= 0 && link[2 * head] !== pfn && this.#events.taken ? this.#ahead(head, pfn) : 0
-    if (ahead > (this.#interrupted[pcp % sys.nr_cpus] ?? 0))
+    const ahead = head >= 0 && link[2 * head] !== pfn ? this.#ahead(head, pfn) : 0
+    const interrupted = this.#interrupted[pcp % sys.nr_cpus] ?? 0
+    if (ahead > 0 && ahead <= interrupted && !byInterrupt && this.#byInterrupts(head, ahead)) this.tookBefore = true
+    if (ahead > interrupted && this.#events.taken)
       for (let at = link[2 * head]!, next = 0; at !== pfn; at = next) {
         next = link[2 * at]!
         this.#takeSilently(at, zone, order, migratetype)
       }
     pcp_list_del(sys, pfn, pcp)
     sys.kernel.pcp.on_alloc(sys, pcp)
+  }
+
+  /** Whether interrupts freed the first blocks of a list. */
+  #byInterrupts(head: number, blocks: number): boolean {
+    const { link } = this.sys.link
+    let at = link[2 * head]!
+    for (let i = 0; i < blocks; i++, at = link[2 * at]!) if (this.#guess[at] !== BY_INTERRUPT) return false
+    return true
   }
 
   /** How many blocks come before `pfn` on this list; 0 = it is not near, or one of them is not known to wait there. */
@@ -269,6 +289,7 @@ export class Follow {
       if (this.#refill(pcp, zone, order, migratetype, cpu)) {
         this.settleRefill(pfn, cpu)
         if (order === 0) this.#awaited[cpu] = pfn
+        this.#atRefill[cpu] = this.#interrupted[cpu]!
         this.#refillLevel[cpu] = this.level
       }
       pcp_list_add(sys, pfn, pcp, order, migratetype, true)
@@ -336,7 +357,7 @@ export class Follow {
     sys.kernel.pcp.after_free?.(sys, zone)
   }
 
-  /** mm_page_alloc_extfrag: a block of another type is taken, perhaps its whole pageblock. */
+  /** mm_page_alloc_extfrag: a block of another type is taken, perhaps its whole pageblock. Returns the zone, or -1. */
   fallback(
     pfn: number,
     order: number,
@@ -344,27 +365,16 @@ export class Follow {
     migratetype: number,
     change_ownership: boolean,
     cpu: number,
-  ): void {
+  ): number {
     const zone = this.zoneOf(pfn, order)
-    if (zone < 0 || !(migratetype >= 0 && migratetype < MIGRATE_PCPTYPES)) return
-    if (this.sys.kernel.freelist_hygiene)
-      this.#fallbackClaims(pfn, zone, order, fallback_order, migratetype, change_ownership, cpu)
-    else this.#fallbackMoves(pfn, zone, fallback_order, migratetype, change_ownership)
-  }
-
-  /** Up to 6.9: blocks move to the other list first, then one is taken with an event of its own. */
-  #fallbackMoves(pfn: number, zone: number, fallback_order: number, migratetype: number, change: boolean): void {
+    if (zone < 0 || !(migratetype >= 0 && migratetype < MIGRATE_PCPTYPES)) return -1
     const { sys } = this
-    if (buddy_order(sys, pfn) !== fallback_order) return
-    if (get_pageblock_migratetype(sys, zone, pfn) !== MIGRATE_HIGHATOMIC) {
-      if (fallback_order >= sys.pageblock_order) change_pageblock_range(sys, zone, pfn, fallback_order, migratetype)
-      else if (can_steal_fallback(sys, fallback_order, migratetype)) {
-        move_freepages_block(sys, zone, pfn, migratetype)
-        if (change) set_pageblock_migratetype(sys, zone, pfn, migratetype)
-        return
-      }
-    }
-    move_to_free_list(sys, pfn, zone, fallback_order, migratetype)
+    const reserved = get_pageblock_migratetype(sys, zone, pfn) === MIGRATE_HIGHATOMIC
+    if (this.boosts && !reserved && fallback_order < sys.pageblock_order) boost_after_fallback(sys, zone, 0)
+    if (sys.kernel.freelist_hygiene)
+      this.#fallbackClaims(pfn, zone, order, fallback_order, migratetype, change_ownership, cpu)
+    else moveFallback(sys, pfn, zone, fallback_order, migratetype, change_ownership)
+    return zone
   }
 
   /** From 6.10 on: either a pageblock is claimed, or one block is taken out of it without another event. */
@@ -378,12 +388,7 @@ export class Follow {
     cpu: number,
   ): void {
     const { sys } = this
-    if (change && fallback_order >= sys.pageblock_order)
-      change_pageblock_range(sys, zone, pfn & (-1 << fallback_order), fallback_order, migratetype)
-    else if (change) {
-      set_pageblock_migratetype(sys, zone, pfn, migratetype)
-      move_freepages_block(sys, zone, pfn, migratetype)
-    }
+    if (change) claimPageblock(sys, pfn, zone, fallback_order, migratetype)
     const rest = get_pageblock_migratetype(sys, zone, pfn)
     if (take_block(sys, pfn, zone, order, rest)) this.#receive(pfn, zone, order, migratetype, cpu)
   }

@@ -11,12 +11,26 @@ import {
   GFP_HIGHUSER_MOVABLE,
   GFP_KERNEL,
   gfp_migratetype,
+  gfp_to_alloc_flags,
+  gfp_zone,
 } from '../../mm/gfp.ts'
 import { PAGE_STATE_ORDER, PAGE_USED, PG } from '../../mm/mm_types.ts'
-import { get_pageblock_migratetype, MIGRATE_MOVABLE, page_zone, type Sys } from '../../mm/mmzone.ts'
-import { __alloc_pages, __free_pages, get_page_from_freelist, node_zonelist } from '../../mm/page_alloc/alloc_pages.ts'
+import {
+  get_pageblock_migratetype,
+  MIGRATE_MOVABLE,
+  page_zone,
+  type Sys,
+  ZONE_RECLAIM_ACTIVE,
+} from '../../mm/mmzone.ts'
+import {
+  __alloc_pages,
+  __free_pages,
+  first_zones_zonelist,
+  get_page_from_freelist,
+  node_zonelist,
+} from '../../mm/page_alloc/alloc_pages.ts'
 import { __rmqueue_smallest, FPI_TO_TAIL } from '../../mm/page_alloc/buddy.ts'
-import { free_one_page } from '../../mm/page_alloc/pcp.ts'
+import { drain_all_pages, free_one_page } from '../../mm/page_alloc/pcp.ts'
 import { __mod_zone_freepage_state } from '../../mm/vmstat.ts'
 import type { Probes } from '../../trace/probes.ts'
 import { drain_tail, splitUsed, take_block } from './buddy_edit.ts'
@@ -47,6 +61,14 @@ export interface PredictCounts {
   drained: number
 }
 
+/** What a predicting machine does itself because the trace does not show it, or the other way round. */
+export interface PredictRules {
+  /** Boosts stay until kswapd, whose work is in the trace, has come. */
+  readonly boosts: boolean
+  /** Who gets nothing drains all lists and tries again. @kernel mm/page_alloc.c:__alloc_pages_direct_reclaim */
+  readonly drains: boolean
+}
+
 const NO_FRAME = -1
 /** @kernel mm/page_alloc.c:decay_pcp_high */
 const CONFIG_PCP_BATCH_SCALE_MAX = 5
@@ -75,21 +97,29 @@ export class Predict {
   /** 1 = the recording freed this frame since the start. */
   readonly #freed: Uint8Array
 
-  constructor(sys: Sys) {
+  /** Boosts as of the last second, by zone; null: kswapd's work is not in the trace. */
+  readonly #boosts: Int32Array | null
+
+  constructor(sys: Sys, { boosts, drains }: PredictRules) {
     this.sys = sys
+    this.#boosts = boosts ? new Int32Array(sys.nr_zones) : null
     this.#frame = new Int32Array(sys.nr_frames)
     this.#freed = new Uint8Array(sys.nr_frames)
     const { state } = sys.page
     for (let pfn = 0; pfn < sys.nr_frames; pfn++) this.#frame[pfn] = (state[pfn]! & PAGE_USED) !== 0 ? pfn : NO_FRAME
     this.record({})
-    // kswapd's own work is in the recording; what it does to the marks is done at once.
     sys.reclaim = {
       wakeup_kswapd: (_sys, zone) => {
-        sys.zone.watermark_boost[zone] = 0
+        if (!boosts) sys.zone.watermark_boost[zone] = 0
       },
       wake_all_kswapds: () => {},
       node_reclaim: () => false,
-      alloc_pages_reclaim: () => -1,
+      alloc_pages_reclaim: (_sys, gfp, order, flags, zonelist, highest, migratetype, nodes) => {
+        if (!drains) return -1
+        drain_all_pages(sys)
+        const first = first_zones_zonelist(sys, zonelist, highest, nodes)
+        return get_page_from_freelist(sys, gfp, order, flags, first, highest, migratetype, nodes)
+      },
     }
   }
 
@@ -110,14 +140,16 @@ export class Predict {
     }
   }
 
-  /** A recorded allocation; `zone` is the recorded one. */
-  alloc(pfn: number, order: number, gfp: number, migratetype: number, zone: number, cpu: number): void {
+  /** A recorded allocation; `zone` is the recorded one, `slow`: the task had reclaimed for it. */
+  alloc(pfn: number, order: number, gfp: number, migratetype: number, zone: number, cpu: number, slow: boolean): void {
     const { sys, counts } = this
     if (cpu < sys.nr_cpus) sys.machine.this_cpu[0] = cpu
     counts.allocations++
     if (gfp_migratetype(sys, gfp) === migratetype) counts.sameMigratetype++
     this.#forget(pfn, order)
-    let got = __alloc_pages(sys, gfp, order, sys.cpu.numa_mem[sys.machine.this_cpu[0]!]!)
+    const node = sys.cpu.numa_mem[sys.machine.this_cpu[0]!]!
+    let got = slow ? this.#allocSlowly(gfp, order, node) : NO_FRAME
+    if (got < 0) got = __alloc_pages(sys, gfp, order, node)
     if (got < 0) {
       got = this.#serveFrom(zone, order, gfp)
       if (got < 0) {
@@ -139,6 +171,18 @@ export class Predict {
       this.#frame[pfn + i] = got + i
       if (lru) flags[got + i]! |= PG.lru
     }
+  }
+
+  /** Who has reclaimed takes the first zone above its min watermark; a free one further on is not asked for first.
+   * @kernel mm/page_alloc.c:__alloc_pages_direct_reclaim */
+  #allocSlowly(gfp: number, order: number, node: number): number {
+    const { sys } = this
+    const highest = gfp_zone(sys, gfp)
+    const first = first_zones_zonelist(sys, node_zonelist(sys, node, gfp), highest, null)
+    const flags = gfp_to_alloc_flags(sys, gfp, order)
+    const pfn = get_page_from_freelist(sys, gfp, order, flags, first, highest, gfp_migratetype(sys, gfp), null)
+    if (pfn >= 0) sys.trace.mm_page_alloc?.(pfn, order, gfp, gfp_migratetype(sys, gfp))
+    return pfn
   }
 
   /** From the recorded zone, or one below it, whatever its watermarks say. */
@@ -282,11 +326,23 @@ export class Predict {
 
   /** A second passes: lists that tune themselves come down again. @kernel mm/page_alloc.c:decay_pcp_high */
   tick(): void {
+    this.#forgetBoosts()
     const { high, high_min, high_max, batch, count } = this.sys.pcp
     for (let pcp = 0; pcp < high.length; pcp++) {
       if (high_min[pcp] === high_max[pcp] || high[pcp]! <= high_min[pcp]!) continue
       const lowest = Math.max(high[pcp]! - (high[pcp]! >> 3), high_min[pcp]!)
       high[pcp] = Math.max(count[pcp]! - (batch[pcp]! << CONFIG_PCP_BATCH_SCALE_MAX), lowest)
+    }
+  }
+  /** A boost that this machine alone has: no kswapd comes for it in the recording, but it would. */
+  #forgetBoosts(): void {
+    const { watermark_boost, flags } = this.sys.zone
+    const boosts = this.#boosts
+    if (boosts === null) return
+    for (let zone = 0; zone < boosts.length; zone++) {
+      const stays = watermark_boost[zone] !== 0 && watermark_boost[zone] === boosts[zone]
+      if (stays && (flags[zone]! & ZONE_RECLAIM_ACTIVE) === 0) watermark_boost[zone] = 0
+      boosts[zone] = watermark_boost[zone]!
     }
   }
 }

@@ -42,6 +42,9 @@ export interface PredictReport {
     readonly freeError: number | null
     /** Sum of |blocks - blocksRecorded| × size over all orders / freeRecorded. */
     readonly blocksError: number | null
+    /** The order whose count is most wrong by share: |blocks - blocksRecorded| / blocksRecorded (of none: of one); null =
+     * all counts are right, or nothing tells. */
+    readonly worstOrder: { readonly order: number; readonly error: number; readonly blocks: number } | null
   })[]
   readonly allocations: number
   readonly sameFrame: number

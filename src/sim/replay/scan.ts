@@ -5,6 +5,7 @@
 // Law: memory is proportional to the machine's frames, not to the trace.
 import type { EventBatch } from '../../trace/batch.ts'
 import { KIND } from '../../trace/events.ts'
+import { KswapdScan, type ReclaimScan } from './kswapd_scan.ts'
 import { MARKER_BEGIN, MARKER_END, MarkerReader } from './markers.ts'
 import { ListLengths, type ListRoom } from './scan_lists.ts'
 
@@ -32,7 +33,7 @@ export interface ListEvents {
 }
 
 /** What the first reading found. */
-export interface TraceScan {
+export interface TraceScan extends ReclaimScan {
   /** Events of the whole trace. */
   readonly events: number
   /** Ordinal of the event at which a replay begins (0 = at the start) and of the end of that snapshot's reading. */
@@ -46,9 +47,6 @@ export interface TraceScan {
   /** Ordinal of the event from which on per-CPU lists held more than their size allows: settings were changed before
    * it; -1 = never. */
   readonly resized: number
-  /** For each mm_vmscan_kswapd_wake in turn: ordinal of the last event of that kswapd before its next one. Of the first
-   * 65536; a trace with more wakes tells no more. */
-  readonly reclaimEnds: Float64Array
   /** Whether the trace has these tracepoints at all. */
   readonly hasTaken: boolean
   readonly hasDrain: boolean
@@ -96,8 +94,6 @@ export interface TraceScanOptions {
 export const REFILL_LISTS = 64
 const UNKNOWN_TYPE = 15
 const CLOSED = 255
-const MOST_WAKES = 1 << 16
-const MOST_KSWAPDS = 64
 
 // The engine folds a file's own constants into its code; what is imported it reads at every use.
 const ALLOC: number = KIND.mm_page_alloc
@@ -105,12 +101,6 @@ const FREE: number = KIND.mm_page_free
 const BATCHED: number = KIND.mm_page_free_batched
 const TAKEN: number = KIND.mm_page_alloc_zone_locked
 const DRAIN: number = KIND.mm_page_pcpu_drain
-
-interface Kswapd {
-  readonly pid: number
-  wake: number
-  last: number
-}
 
 export class TraceScanner {
   readonly #frames: number
@@ -132,10 +122,7 @@ export class TraceScanner {
   #isDeferred = false
   #deferredEnd = -1
   readonly #deferredPages: number[]
-  /** kswapd threads: process id, the wake that it answers, its last event. */
-  readonly #kswapd: Kswapd[] = []
-  #reclaimEnds: Float64Array = new Float64Array(64)
-  #wakes = 0
+  readonly #kswapd: KswapdScan = new KswapdScan()
   #markers: MarkerReader | null = null
   #events = 0
   #begin = 0
@@ -168,12 +155,12 @@ export class TraceScanner {
   /** Takes the next events. */
   push(batch: EventBatch): void {
     this.#markers ??= new MarkerReader(batch.strings)
-    const { kind, a, b, c, cpu, pid, length } = batch
+    const { kind, a, b, c, cpu, length } = batch
     const waits = this.#waits
     const frames = this.#frames
     for (let row = 0; row < length; row++) {
       const event = this.#events++
-      if (this.#kswapd.length > 0 && kind[row] !== KIND.mm_vmscan_kswapd_wake) this.#seeKswapd(pid[row]!, event)
+      if (this.#kswapd.running) this.#kswapd.see(batch, row, event)
       const what = kind[row]!
       if (what < ALLOC || what > DRAIN || what === BATCHED) {
         this.#seeOther(what, batch, row, event)
@@ -221,7 +208,7 @@ export class TraceScanner {
         if (d[row]! > 0) this.#seeIsolated(a[row]!, b[row]!, event)
         break
       case KIND.mm_vmscan_kswapd_wake:
-        this.#seeWake(pid[row]!, event)
+        this.#kswapd.wake(pid[row]!, event)
         break
       case KIND.tracing_mark_write:
         this.#seeMarker(text[row]!, event)
@@ -250,31 +237,6 @@ export class TraceScanner {
     if (zone < 0) return
     this.#deferredEnd = event
     this.#deferredPages[zone]! += 2 ** b[row]!
-  }
-
-  #seeKswapd(pid: number, event: number): void {
-    for (const kswapd of this.#kswapd) if (kswapd.pid === pid) kswapd.last = event
-  }
-
-  #seeWake(pid: number, event: number): void {
-    let kswapd = this.#kswapd.find(thread => thread.pid === pid)
-    if (kswapd) this.#endReclaim(kswapd)
-    else if (this.#kswapd.length < MOST_KSWAPDS) this.#kswapd.push((kswapd = { pid, wake: 0, last: event }))
-    if (kswapd) {
-      kswapd.wake = this.#wakes
-      kswapd.last = event
-    }
-    this.#wakes++
-  }
-
-  #endReclaim({ wake, last }: Kswapd): void {
-    if (wake >= MOST_WAKES) return
-    if (wake >= this.#reclaimEnds.length) {
-      const larger = new Float64Array(Math.min(MOST_WAKES, 2 ** Math.ceil(Math.log2(wake + 2))))
-      larger.set(this.#reclaimEnds)
-      this.#reclaimEnds = larger
-    }
-    this.#reclaimEnds[wake] = last
   }
 
   /** Compaction took free blocks in [start, end); which, it does not say. */
@@ -337,7 +299,6 @@ export class TraceScanner {
 
   /** Ends the reading. */
   finish(): TraceScan {
-    for (const kswapd of this.#kswapd) this.#endReclaim(kswapd)
     const end = this.#end < 0 ? this.#events : this.#end
     return {
       events: this.#events,
@@ -347,7 +308,7 @@ export class TraceScanner {
       endDone: this.#endDone < 0 ? end : this.#endDone,
       snapshots: this.#snapshots,
       resized: this.#hasTaken ? this.#lists.resized : -1,
-      reclaimEnds: this.#reclaimEnds.subarray(0, Math.min(this.#wakes, MOST_WAKES)),
+      ...this.#kswapd.finish(),
       hasTaken: this.#hasTaken,
       hasDrain: this.#hasDrain,
       touch: this.#touch,

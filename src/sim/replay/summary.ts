@@ -78,7 +78,12 @@ function elsewhere(left: number, at: number, causes: Float64Array): number {
 export function predictReport(counts: PredictCounts, settings: Settings, zones: readonly ZoneEnd[]): PredictReport {
   return {
     settings,
-    zones: zones.map(zone => ({ ...zone, freeError: freeError(zone), blocksError: blocksError(zone) })),
+    zones: zones.map(zone => ({
+      ...zone,
+      freeError: freeError(zone),
+      blocksError: blocksError(zone),
+      worstOrder: worstOrder(zone),
+    })),
     ...counts,
   }
 }
@@ -94,4 +99,15 @@ function blocksError({ blocks, blocksRecorded, freeRecorded }: ZoneEnd): number 
     0,
   )
   return wrong / Math.max(1, freeRecorded)
+}
+
+/** `blocks` too many (or, negative, too few). */
+function worstOrder({ blocks, blocksRecorded }: ZoneEnd): PredictReport['zones'][number]['worstOrder'] {
+  let worst: PredictReport['zones'][number]['worstOrder'] = null
+  blocksRecorded?.forEach((recorded, order) => {
+    const wrong = (blocks[order] ?? 0) - recorded
+    const error = Math.abs(wrong) / Math.max(1, recorded)
+    if (wrong !== 0 && (worst === null || error > worst.error)) worst = { order, error, blocks: wrong }
+  })
+  return worst
 }

@@ -18,6 +18,8 @@ export interface TypeCounts {
 /** Weight of a free block on the wrong list and of what speaks for a type, against a wrong pageblock count (= 1). */
 const FREE_BLOCK = 4
 const DRAINED = 40
+/** Where drains are not in the trace: a page may have gone back and been taken by another type. */
+const FREED = 3
 const TAKEN = 6
 const UNTOUCHED = 5
 const USED_ALIKE = 0.9
@@ -241,6 +243,6 @@ function speakFor(
   if (puzzle.types > 2) puzzle.likely[at + 2] = USED_ALIKE * (1 - share) * 0.5
   const drained = (scan?.drainType[row] ?? 0) - 1
   const taken = (scan?.takenType[row] ?? 0) - 1
-  if (drained >= 0 && drained < puzzle.types) puzzle.likely[at + drained]! += DRAINED
+  if (drained >= 0 && drained < puzzle.types) puzzle.likely[at + drained]! += scan!.hasDrain ? DRAINED : FREED
   if (taken >= 0 && taken < puzzle.types) puzzle.likely[at + taken]! += TAKEN
 }

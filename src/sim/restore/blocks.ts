@@ -52,25 +52,37 @@ const isSplit = (sys: Sys, pfn: number): boolean => sys.block.zone[pfn >>> sys.b
  */
 export function placeByCounts(
   sys: Sys,
-  { is, unproven }: Frames,
+  frames: Frames,
   zone: number,
   counts: readonly number[],
   scan: TraceScan | null,
 ): number[] {
+  const { is, unproven, block } = frames
   const start = sys.zone.zone_start_pfn[zone]!
   const end = start + sys.zone.spanned_pages[zone]!
   const placed = new Uint8Array(end - start)
   const missing = counts.map(() => 0)
+  const left = counts.slice()
+  for (let pfn = start; block !== null && pfn < end; pfn++) {
+    const order = block[pfn]! - 1
+    if (order < 0 || left[order]! <= 0 || pfn + (1 << order) > end) continue
+    left[order]! -= 1
+    place({ is, unproven, start, placed }, pfn, order)
+  }
   for (let order = Math.min(counts.length, sys.NR_PAGE_ORDERS) - 1; order >= 0; order--)
     missing[order] = placeOrder(
       { is, unproven, start, end, placed, scan },
       order,
       order === sys.block_shift,
-      counts[order]!,
+      left[order]!,
     )
   // Free frames beyond the counts were on per-CPU lists: the trace does not tell one from the other.
   if (scan && !scan.hasTaken)
-    for (let pfn = start; pfn < end; pfn++) if (is[pfn] === FRAME_FREE && placed[pfn - start] === 0) is[pfn] = FRAME_PCP
+    for (let pfn = start; pfn < end; pfn++) {
+      if (is[pfn] !== FRAME_FREE || placed[pfn - start] !== 0) continue
+      is[pfn] = FRAME_PCP
+      frames.surplus[pfn] = 1
+    }
   return missing
 }
 
@@ -87,7 +99,7 @@ interface Ground {
 
 /** Places the blocks of one order; returns how many found no room. */
 function placeOrder(ground: Ground, order: number, highest: boolean, count: number): number {
-  const { is, start, end, placed } = ground
+  const { start, end, placed } = ground
   const size = 1 << order
   let left = count
   for (const { pfn, known } of candidatesOf(ground, size)) {
@@ -98,11 +110,20 @@ function placeOrder(ground: Ground, order: number, highest: boolean, count: numb
     const merges = !highest && buddy >= start && buddy + size <= end && placed[buddy - start] === order + 1
     if (merges) continue
     if (left > 0) left--
-    for (let frame = pfn; frame < pfn + size; frame++) if (is[frame] !== FRAME_FREE) ground.unproven[frame] = 1
-    is.fill(FRAME_FREE, pfn, pfn + size)
-    placed.fill(order + 1, pfn - start, pfn - start + size)
+    place(ground, pfn, order)
   }
   return left
+}
+
+function place(
+  { is, unproven, start, placed }: Pick<Ground, 'is' | 'unproven' | 'start' | 'placed'>,
+  pfn: number,
+  order: number,
+): void {
+  const end = pfn + (1 << order)
+  for (let frame = pfn; frame < end; frame++) if (is[frame] !== FRAME_FREE) unproven[frame] = 1
+  is.fill(FRAME_FREE, pfn, end)
+  placed.fill(order + 1, pfn - start, end - start)
 }
 
 interface Candidate {

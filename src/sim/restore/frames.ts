@@ -16,6 +16,7 @@ import {
   TOUCH_TAKEN,
   type TraceScan,
 } from '../replay/scan.ts'
+import { waitedFrames } from './waited.ts'
 
 /** No memory, or no zone. */
 export const FRAME_HOLE = 0
@@ -43,6 +44,14 @@ export interface Frames {
   readonly lru: Uint8Array
   /** 1 = free only because the counts need it somewhere. */
   readonly unproven: Uint8Array
+  /** 1 = free, but no block that buddyinfo counts: it waited. */
+  readonly surplus: Uint8Array
+  /** Order + 1 at the first frame of a free block that the trace shows as such. */
+  readonly block: Uint8Array | null
+  /** When lists were refilled first, where the trace does not say it; null = as the scan has it. */
+  readonly refilled: Int32Array | null
+  /** Rows of `refilled` of the lists that hand out what was not freed in the trace; null = the trace has refills. */
+  readonly handsOut: ReadonlySet<number> | null
   /** Whether a physmap said so. */
   readonly mapped: boolean
 }
@@ -52,15 +61,23 @@ export type PhysmapTime = 'start' | 'end'
 
 /** What each frame was when the replay begins. */
 export function framesOf(sys: Sys, snapshot: Snapshot, scan: TraceScan | null, time: PhysmapTime): Frames {
-  const frames = {
+  const frames: Frames = {
     is: new Uint8Array(sys.nr_frames),
     lru: new Uint8Array(sys.nr_frames),
     unproven: new Uint8Array(sys.nr_frames),
+    surplus: new Uint8Array(sys.nr_frames),
+    block: null,
+    refilled: null,
+    handsOut: null,
     mapped: !!snapshot.physmap,
   }
   enterMemory(sys, snapshot, frames.is)
   if (snapshot.physmap) enterPhysmap(frames, snapshot.physmap, time)
-  if (scan) enterTouches(sys, frames, scan, time)
+  if (scan) {
+    const shown = scan.hasTaken || frames.mapped ? null : waitedFrames(sys, snapshot, scan)
+    enterTouches(sys, frames, scan, time, shown?.waited ?? null)
+    if (shown) return { ...frames, block: shown.block, refilled: shown.refilled, handsOut: shown.handsOut }
+  }
   return frames
 }
 
@@ -127,15 +144,20 @@ function classOf(flags: number, plain: boolean): number {
 }
 
 /** Corrects what the physmap says by what happened to a frame first; the physmap itself is a few events too late. */
-function enterTouches(sys: Sys, { is, lru, mapped }: Frames, scan: TraceScan, time: PhysmapTime): void {
-  const { touch, when, what, beginDone, hasTaken } = scan
+function enterTouches(
+  sys: Sys,
+  { is, lru, mapped }: Frames,
+  scan: TraceScan,
+  time: PhysmapTime,
+  waited: Uint8Array | null,
+): void {
+  const { touch, when, what, beginDone } = scan
   for (let pfn = 0; pfn < is.length; pfn++) {
     const first = touch[pfn]!
     if (first === TOUCH_NONE || first >= TOUCH_ISOLATED) continue
     // Before the physmap was read the trace is right; later the physmap is, unless it left the question open.
     const trusted = !mapped || time === 'end' || when[pfn]! <= beginDone
-    // Where the trace does not say what left the buddy lists, the counts must tell which pages were waiting.
-    const listed = pcp_allowed_order(sys, (what[pfn]! >>> 4) & 31) && (hasTaken || mapped)
+    const listed = waited ? waited[pfn] === 1 : pcp_allowed_order(sys, (what[pfn]! >>> 4) & 31)
     const now = trusted ? touched(first, listed, mapped) : doubted(first, is[pfn]!)
     if (now !== FRAME_USED && now !== FRAME_FREED) lru[pfn] = 0
     is[pfn] = now

@@ -2,11 +2,19 @@
 // out without having been taken off a buddy list was waiting, the first one at the head; a frame drained was waiting,
 // the first one at the tail. What is left is chosen among the frames without any flag that nothing happens to.
 import { PAGE_PCP } from '../../mm/mm_types.ts'
-import { get_pageblock_migratetype, MIGRATE_MOVABLE, MIGRATE_PCPTYPES, page_zone, type Sys } from '../../mm/mmzone.ts'
+import {
+  get_pageblock_migratetype,
+  MIGRATE_MOVABLE,
+  MIGRATE_PCPTYPES,
+  PAGE_ALLOC_COSTLY_ORDER,
+  page_zone,
+  type Sys,
+} from '../../mm/mmzone.ts'
 import { order_to_pindex } from '../../mm/page_alloc/pcp.ts'
 import type { Snapshot } from '../../report/snapshot.ts'
 import { firstRefill, TOUCH_ALLOC, TOUCH_DRAIN, TOUCH_NONE, type TraceScan } from '../replay/scan.ts'
-import { FRAME_PCP, FRAME_PLAIN, type Frames, pcpCounts } from './frames.ts'
+import { FRAME_PCP, FRAME_PLAIN, FRAME_USED, type Frames, pcpCounts } from './frames.ts'
+import { neverSeen } from './never_seen.ts'
 
 /** What the lists hold. */
 export interface PcpFill {
@@ -18,7 +26,7 @@ export interface PcpFill {
 }
 
 /** A block that waits. */
-interface Waiting {
+export interface Waiting {
   readonly pfn: number
   readonly order: number
   readonly migratetype: number
@@ -40,6 +48,7 @@ export function fillPcpLists(
   const chosen = new Uint8Array(sys.nr_frames)
   const waiting = scan ? shownByTrace(sys, frames, scan, room) : []
   const chosenPages = counted ? choose(sys, frames, scan, room, waiting, chosen) : new Int32Array(sys.nr_zones)
+  if (counted && scan && frames.handsOut) waiting.push(...neverSeen(sys, frames, scan, room))
   waiting.sort((x, y) => x.position - y.position || x.pfn - y.pfn)
   for (const block of waiting) hang(sys, block)
   return { pages, chosen, chosenPages }
@@ -52,23 +61,27 @@ function sumByZone(sys: Sys, room: Int32Array): number[] {
 }
 
 /** Blocks that the trace shows to have waited; `room` loses their pages. */
-function shownByTrace(sys: Sys, { is }: Frames, scan: TraceScan, room: Int32Array): Waiting[] {
+function shownByTrace(sys: Sys, { is, surplus }: Frames, scan: TraceScan, room: Int32Array): Waiting[] {
   const { touch, when, what } = scan
   const waiting: Waiting[] = []
   for (let pfn = 0; pfn < is.length; pfn++) {
     const first = touch[pfn]!
     if (is[pfn] !== FRAME_PCP || (first !== TOUCH_ALLOC && first !== TOUCH_DRAIN)) continue
     const zone = page_zone(sys, pfn)
-    const order = wholeOrder(is, scan, pfn)
-    const cpu = cpuOf(sys, zone, room, what[pfn]! >>> 9, 1 << order)
-    const migratetype = waitingType(
-      scan,
-      sys.zone.zone_start_pfn[zone]!,
-      cpu,
-      order,
-      when[pfn]!,
-      listType(sys, zone, pfn, what[pfn]! & 15),
-    )
+    const start = sys.zone.zone_start_pfn[zone]!
+    const told = listType(sys, zone, pfn, what[pfn]! & 15)
+    let order = wholeOrder(is, scan, pfn)
+    let cpu = cpuOf(sys, zone, room, what[pfn]! >>> 9, 1 << order)
+    if (surplus[pfn] === 1 && wasRefilled(scan, start, cpu, order, when[pfn]!, told)) {
+      order = surplusOrder(sys, surplus, scan, pfn)
+      cpu = cpuOf(sys, zone, room, what[pfn]! >>> 9, 1 << order)
+    }
+    const migratetype = waitingType(scan, start, cpu, order, when[pfn]!, told)
+    if (surplus[pfn] === 1 && wasRefilled(scan, start, cpu, order, when[pfn]!, migratetype)) {
+      // No list can have had it until then: somebody gave it back without an event.
+      is[pfn] = FRAME_USED
+      continue
+    }
     room[zone * sys.nr_cpus + cpu]! -= 1 << order
     // Ordinals are below 2^31: the head side is negative, earliest first; the tail side ends with the earliest drained.
     const position = first === TOUCH_ALLOC ? when[pfn]! - 2 ** 31 : 2 ** 31 - when[pfn]!
@@ -78,13 +91,32 @@ function shownByTrace(sys: Sys, { is }: Frames, scan: TraceScan, room: Int32Arra
   return waiting
 }
 
+/** Whether a list was empty at some time before this event. */
+function wasRefilled(scan: TraceScan, start: number, cpu: number, order: number, until: number, type: number): boolean {
+  const refill = firstRefill(scan, start, cpu, order, type)
+  return refill !== 0 && refill <= until
+}
+
 /** The order that the first touch named, where all its frames waited together; else 0. */
-function wholeOrder(is: Uint8Array, { when, what }: TraceScan, pfn: number): number {
+function wholeOrder(is: Uint8Array | null, { when, what }: TraceScan, pfn: number): number {
   const order = (what[pfn]! >>> 4) & 31
   if ((pfn & ((1 << order) - 1)) !== 0) return 0
   for (let frame = pfn; frame < pfn + (1 << order); frame++)
-    if (is[frame] !== FRAME_PCP || when[frame] !== when[pfn]) return 0
+    if ((is && is[frame] !== FRAME_PCP) || when[frame] !== when[pfn]) return 0
   return order
+}
+
+/** What waited and was drained unseen did so in blocks as large as can be; what is handed out as a larger one is that. */
+function surplusOrder(sys: Sys, surplus: Uint8Array, scan: TraceScan, pfn: number): number {
+  const single = (frame: number): boolean => surplus[frame] === 1 && ((scan.what[frame]! >>> 4) & 31) === 0
+  if (!single(pfn)) return wholeOrder(null, scan, pfn)
+  for (let order = PAGE_ALLOC_COSTLY_ORDER; order > 0; order--) {
+    if ((pfn & ((1 << order) - 1)) !== 0 || page_zone(sys, pfn + (1 << order) - 1) < 0) continue
+    let end = pfn + 1
+    while (end < pfn + (1 << order) && single(end)) end++
+    if (end === pfn + (1 << order)) return order
+  }
+  return 0
 }
 
 /** A drain names the type that the pageblock has then. A list that was refilled before was empty, so the page was on
@@ -92,8 +124,7 @@ function wholeOrder(is: Uint8Array, { when, what }: TraceScan, pfn: number): num
 function waitingType(scan: TraceScan, start: number, cpu: number, order: number, until: number, told: number): number {
   for (let i = 0; i < MIGRATE_PCPTYPES; i++) {
     const type = told < MIGRATE_PCPTYPES ? (told + i) % MIGRATE_PCPTYPES : told
-    const refill = firstRefill(scan, start, cpu, order, type)
-    if (refill === 0 || refill > until) return type
+    if (!wasRefilled(scan, start, cpu, order, until, type)) return type
   }
   return told
 }

@@ -130,3 +130,36 @@ describe('what the trace does not show is put right and counted', () => {
     expect(caused('outsideMemory')).toBe(3)
   })
 })
+
+describe('compaction', () => {
+  it('took a block before without an event, when it looked at all frames and got fewer than are free', () => {
+    const { follow, free } = followed()
+    follow.taken(1024, 4, MIGRATE_MOVABLE, 0)
+    follow.alloc(1024, 4, MIGRATE_MOVABLE, true, 0)
+    expect(free()).toBe('4:1 5:1 6:1 7:1 8:1 9:1')
+    follow.compaction.isolate(1024, 1536, 512, 512 - 16 - 64)
+    expect(free()).toBe('9:1')
+  })
+
+  it('takes what its step finds where it looked at some frames only', () => {
+    const { follow, free } = followed()
+    follow.taken(1024, 4, MIGRATE_MOVABLE, 0)
+    follow.alloc(1024, 4, MIGRATE_MOVABLE, true, 0)
+    follow.compaction.isolate(1024, 1056, 17, 16)
+    expect(free()).toBe('5:1 6:1 7:1 8:1 9:1')
+  })
+})
+
+describe('a trace without the events of the per-CPU lists', () => {
+  it('shows refills by pages that are handed out of free blocks', () => {
+    const sys = machine()
+    const none = new Uint8Array(sys.nr_frames)
+    const follow = new Follow(sys, { taken: false, drain: false }, { chosen: none, unproven: none })
+    sys.pcp.batch[0] = 4
+    follow.alloc(1024, 0, MIGRATE_MOVABLE, true, 0)
+    expect(sys.pcp.count[0]).toBe(3)
+    follow.alloc(1025, 0, MIGRATE_MOVABLE, true, 0)
+    expect(sys.pcp.count[0]).toBe(2)
+    expect(check(sys)).toEqual([])
+  })
+})
