@@ -11,7 +11,7 @@ static double cpu_seconds(void) {
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
   return t.tv_sec + t.tv_nsec / 1e9;
 }
-static uint32_t next_random(uint32_t x) {
+static inline uint32_t next_random(uint32_t x) {
   x ^= x << 13;
   x ^= x >> 17;
   return x ^ x << 5;
