@@ -25,6 +25,7 @@ import { slubCpuPartial } from './slub_cpu_partial.ts'
 import { swapFull } from './swap_full.ts'
 import { vmallocExhausted } from './vmalloc_exhausted.ts'
 import { zoneFallback } from './zone_fallback.ts'
+import { zswapPool } from './zswap_pool.ts'
 
 export {
   bootScenario,
@@ -62,4 +63,5 @@ export const scenarios: readonly Scenario[] = [
   secondChance,
   kswapdLowHigh,
   swapFull,
+  zswapPool,
 ]
