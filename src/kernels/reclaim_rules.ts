@@ -9,6 +9,7 @@ export const reclaim_6_1: ReclaimRules = {
   lru_gen_boot: 0,
   lru_gen_seq: (sys, node, type, late) => sys.lru_gen.min_seq[2 * node + type]! + (late ? 1 : 0),
   lru_gen_counts_all_refaults: false,
+  lru_gen_spares_refaulted: true,
   lru_gen_age_node: true,
   vma_recency: false,
   traces_isolate_mode: true,
@@ -35,6 +36,7 @@ export const reclaim_6_12: ReclaimRules = {
     return reclaiming || oldest + 2 >= youngest ? oldest : oldest + 1
   },
   lru_gen_counts_all_refaults: true,
+  lru_gen_spares_refaulted: false,
   lru_gen_age_node: false,
   vma_recency: true,
   traces_isolate_mode: false,

@@ -10,6 +10,7 @@ import {
   LRU_GEN_SHIFT,
   LRU_REFS_FLAGS,
   LRU_REFS_MASK,
+  LRU_REFS_WIDTH,
   lru_gen_del_folio,
   lru_gen_from_seq,
   lru_gen_head,
@@ -73,13 +74,14 @@ function sort_folio(sys: Sys, pfn: number, node: number, type: number, tier_idx:
     list_add(link, pfn, lru_gen_head(sys, node, gen, type, zone_type))
     return true
   }
-  const tier = lru_tier_from_refs(folio_lru_refs(sys, pfn))
-  if (tier > tier_idx) {
+  const refs = folio_lru_refs(sys, pfn)
+  const tier = lru_tier_from_refs(refs)
+  if (tier > tier_idx || refs === 2 ** LRU_REFS_WIDTH) {
     const next = folio_inc_gen(sys, pfn, node, type, false)
     list_del(link, pfn)
     list_add_tail(link, pfn, lru_gen_head(sys, node, next, type, zone_type))
     sys.lru_gen.protected[(2 * node + type) * MAX_NR_TIERS + tier]! += 1
-    sys.node_stat.vm_stat[node * ITEMS + ACTIVATE + type]! += 1
+    if (!sys.kernel.reclaim.lru_gen_counts_all_refaults) sys.node_stat.vm_stat[node * ITEMS + ACTIVATE + type]! += 1
     return true
   }
   if ((flags & (LOCKED | WRITEBACK)) !== 0 || (type === 1 && (flags & DIRTY) !== 0)) {

@@ -2,7 +2,7 @@
 // while a generation is the oldest; then they go into moving averages. Which type is evicted, and up to which tier,
 // follows from comparing refaults per eviction, as a controller compares its set point with what it measures.
 // A shadow's age is min_seq << 2 | uses - 1 here.
-import { folio_lru_refs, LRU_REFS_WIDTH, lru_gen_in_fault, lru_tier_from_refs } from './lru_gen.ts'
+import { folio_lru_refs, LRU_REFS_MASK, LRU_REFS_WIDTH, lru_gen_in_fault, lru_tier_from_refs } from './lru_gen.ts'
 import { folio_is_file_lru } from './lruvec.ts'
 import { PG } from './mm_types.ts'
 import { page_zone, type Sys } from './mmzone.ts'
@@ -44,9 +44,10 @@ export function lru_gen_refault(sys: Sys, pfn: number, shadow: number): void {
   const refs = (token & (2 ** LRU_REFS_WIDTH - 1)) + shadow_workingset(shadow)
   sys.lru_gen.refaulted[(2 * node + type) * TIERS + lru_tier_from_refs(refs)]! += 1
   if (all) vm_stat[node * ITEMS + ACTIVATE + type]! += 1
-  // It stalled somebody: hotter pages pushed it out, or its uses were more than were counted.
-  if (!lru_gen_in_fault(sys) && refs !== 2 ** LRU_REFS_WIDTH) return
-  sys.page.flags[pfn] = sys.page.flags[pfn]! | PG.workingset
+  // It stalled somebody: hotter pages pushed it out, or its uses were nearly as many as are counted.
+  const spares = sys.kernel.reclaim.lru_gen_spares_refaulted
+  if (!lru_gen_in_fault(sys) && refs < 2 ** LRU_REFS_WIDTH - (spares ? 1 : 0)) return
+  sys.page.flags[pfn] = sys.page.flags[pfn]! | PG.workingset | (spares ? LRU_REFS_MASK : 0)
   vm_stat[node * ITEMS + RESTORE + type]! += 1
 }
 

@@ -13,6 +13,8 @@ export interface ReclaimRules {
   lru_gen_seq(sys: Sys, node: number, type: number, late: boolean, reclaiming: boolean): number
   /** Refaults count even if the page's generation is not the oldest any more, and are counted as activations. */
   readonly lru_gen_counts_all_refaults: boolean
+  /** A page that came back in a fault counts as used as often as can be counted, and eviction passes over it once. */
+  readonly lru_gen_spares_refaulted: boolean
   /** kswapd ages generations before it reclaims; else eviction asks for it when it finds too few old pages. */
   readonly lru_gen_age_node: boolean
   /** Uses through areas that are read in order or at random do not count. */

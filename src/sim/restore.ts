@@ -17,11 +17,12 @@ import type { Capacity } from '../mm/zone_setup.ts'
 import type { Snapshot } from '../report/snapshot.ts'
 import { boot_zones_from_snapshot } from './boot_snapshot.ts'
 import { type ListEvents, TOUCH_ALLOC, TOUCH_NONE, type TraceScan } from './replay/scan.ts'
-import { settleBlockTypes, settleShownTypes } from './restore/block_types.ts'
+import { settleBlockTypes, settleShownTypes, type TypeCounts } from './restore/block_types.ts'
 import { freeBlocks, placeByCounts, settleUnknown, type ZoneBlocks } from './restore/blocks.ts'
 import { setCounters } from './restore/counters.ts'
 import { FRAME_PLAIN, FRAME_USED, type Frames, framesOf, type PhysmapTime } from './restore/frames.ts'
 import { fillPcpLists } from './restore/pcp_lists.ts'
+import { countsAgree, placeByTypes } from './restore/typed_blocks.ts'
 
 export interface RestoreOptions {
   /** Instead of the kernel that the files tell. */
@@ -70,10 +71,12 @@ export function restore(snapshot: Snapshot, options: RestoreOptions = {}): Resto
   keepHighBatches(sys, snapshot)
   const frames = framesOf(sys, snapshot, scan, physmap)
   const counted = physmap === 'start'
-  if (counted && !frames.mapped) placeAll(sys, snapshot, frames, scan)
+  const typed = counted && !frames.mapped ? placeAll(sys, snapshot, frames, scan) : []
   settleUnknown(frames.is)
   const blocks = freeBlocks(sys, frames.is)
-  const wrongType = blocks.map((zone, row) => (counted ? settleTypes(sys, snapshot, frames, row, zone, scan) : 0))
+  const wrongType = blocks.map(
+    (zone, row) => typed[row] ?? (counted ? settleTypes(sys, snapshot, frames, row, zone, scan) : 0),
+  )
   if (!counted && scan)
     for (let row = 0; row < sys.nr_zones; row++) if (populated_zone(sys, row)) settleShownTypes(sys, row, scan)
   if (!frames.mapped && counted) guessLru(sys, snapshot, frames)
@@ -163,26 +166,39 @@ function missing(sys: Sys, snapshot: Snapshot, row: number, { order }: ZoneBlock
   return wanted
 }
 
-function placeAll(sys: Sys, snapshot: Snapshot, frames: Frames, scan: TraceScan | null): void {
+/** Places every zone's free blocks; where that was done by type, the blocks on a wrong list, by zone. */
+function placeAll(sys: Sys, snapshot: Snapshot, frames: Frames, scan: TraceScan | null): (number | undefined)[] {
+  const typed: (number | undefined)[] = []
   for (let row = 0; row < sys.nr_zones; row++) {
     const wanted = counts(sys, snapshot, row)
-    if (wanted && sys.zone.present_pages[row]! > 0) placeByCounts(sys, frames, row, wanted, scan)
+    if (!wanted || sys.zone.present_pages[row] === 0) continue
+    const types = scan ? null : typesOf(sys, snapshot, row)
+    const wrong = types && countsAgree(types, wanted) ? placeByTypes(sys, frames, row, types) : null
+    if (wrong === null) placeByCounts(sys, frames, row, wanted, scan)
+    else typed[row] = wrong
   }
+  return typed
+}
+
+/** What pagetypeinfo counts of a zone. */
+function typesOf(sys: Sys, { pagetypeinfo }: Snapshot, row: number): TypeCounts | null {
+  const { node, zone } = nameOf(sys, row)
+  const facts = pagetypeinfo?.zones.find(other => other.node === node && other.name === zone)
+  if (!facts) return null
+  sys.zone.nr_reserved_highatomic[row] = (facts.blocks[MIGRATE_HIGHATOMIC] ?? 0) * sys.pageblock_nr_pages
+  return facts
 }
 
 function settleTypes(
   sys: Sys,
-  { pagetypeinfo }: Snapshot,
+  snapshot: Snapshot,
   frames: Frames,
   row: number,
   blocks: ZoneBlocks,
   scan: TraceScan | null,
 ): number {
-  const { node, zone } = nameOf(sys, row)
-  const facts = pagetypeinfo?.zones.find(other => other.node === node && other.name === zone)
-  if (!facts || sys.zone.present_pages[row] === 0) return 0
-  sys.zone.nr_reserved_highatomic[row] = (facts.blocks[MIGRATE_HIGHATOMIC] ?? 0) * sys.pageblock_nr_pages
-  return settleBlockTypes(sys, row, frames, blocks, facts, scan)
+  const types = sys.zone.present_pages[row] === 0 ? null : typesOf(sys, snapshot, row)
+  return types ? settleBlockTypes(sys, row, frames, blocks, types, scan) : 0
 }
 
 /** Without a physmap: as many pages as the zone's counters say are on LRU lists, in MOVABLE pageblocks first. */

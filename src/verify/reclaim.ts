@@ -7,7 +7,7 @@ import { readSnapshot, SNAPSHOT_FILES } from '../report/snapshot.ts'
 import { type MempatRun, MempatSequence, readMempat } from './mempat.ts'
 import { reclaimMachine } from './reclaim_machine.ts'
 import { type ReclaimRepeat, reclaimRepeats } from './reclaim_repeats.ts'
-import { playMempat, type ReclaimOutcome } from './reclaim_run.ts'
+import { type Counters, type Moment, playMempat } from './reclaim_run.ts'
 import { type Tally, tally, type VerifyFile, type VerifyKind } from './types.ts'
 
 /** What is compared. */
@@ -26,6 +26,8 @@ export interface ReclaimRow {
   readonly allowed: Readonly<Record<ReclaimNumber, number>>
   /** What the same kernel did in further recordings of this run. */
   readonly repeats: readonly ReclaimRepeat[]
+  /** All counters of /proc/vmstat at the program's moments, for who looks for the reason of a difference. */
+  readonly counters: Readonly<Record<'recorded' | 'twin', Readonly<Record<Moment, Counters>>>>
 }
 
 export const reclaimKind: VerifyKind = kind('reclaim', row => row)
@@ -124,20 +126,28 @@ function playRow(files: Folder, machinePath: string, path: string, swappiness: n
   }
   const lruGenText = textOf(files, `${machinePath}/lru_gen_enabled`)
   const lruGen = lruGenText === null ? null : Number.parseInt(lruGenText, 16)
-  const slabBoot = counter(textOf(files, `${machinePath}/boot/vmstat`) ?? '', 'nr_slab_reclaimable')
+  const slabBoot = readCounters(textOf(files, `${machinePath}/boot/vmstat`) ?? '').get('nr_slab_reclaimable') ?? 0
+  const moments = recordedCounters(files, path)
   const snapshot = readSnapshot(texts)
-  const machine = reclaimMachine(snapshot, lruGen, swappiness, slabBoot)
-  const played = playMempat(machine, run)
-  const recorded = numbersOf(files, path)
+  const machine = reclaimMachine(snapshot, lruGen, swappiness, slabBoot, passedOver(moments))
+  const played = playMempat(machine, run, moments.start)
+  const counters = { recorded: moments, twin: played.counters }
+  const recorded = numbersOf(counters.recorded)
   return {
     path,
     killed: facts.killed,
     twinKilled: played.killed,
     recorded,
-    twin: twinNumbers(played),
+    twin: numbersOf(counters.twin),
     allowed: allowances(files, machinePath, path, recorded),
     repeats: lruGen === null ? [] : reclaimRepeats(snapshot, lruGen, run, swappiness),
+    counters,
   }
+}
+
+/** Whether kswapd passed over pages while the program wrote its memory: it was woken for a low zone alone. */
+function passedOver({ start, populated }: Readonly<Record<Moment, Counters>>): boolean {
+  return [...populated].some(([name, count]) => name.startsWith('pgskip_') && count !== start.get(name))
 }
 
 /** A run that was killed before it could print is described by the recorder's variables. */
@@ -162,30 +172,29 @@ function sameSequence(run: MempatRun, head: string): void {
   }
 }
 
-function counter(text: string, name: string): number {
-  return Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)?.[1] ?? 0)
+/** Counters of a text that holds /proc/vmstat, alone or followed by other files. */
+function readCounters(text: string): Counters {
+  const rows = text.split('\n').map(line => /^([a-z]\w*) (\d+)$/.exec(line))
+  return new Map(rows.filter(row => row !== null).map(row => [row[1]!, Number(row[2])]))
 }
 
-/** Recorded differences from the program's start to its end; of one that was killed, to the state afterwards. */
-function numbersOf(files: Folder, path: string): Record<ReclaimNumber, number> {
-  const start = textOf(files, `${path}/vm.start`) ?? textOf(files, `${path}/before/vmstat`) ?? ''
-  const end = textOf(files, `${path}/vm.done`) ?? textOf(files, `${path}/after/vmstat`) ?? ''
-  const grown = (name: string): number => counter(end, name) - counter(start, name)
+/** What the program recorded; of one that was killed, the states before and afterwards. */
+function recordedCounters(files: Folder, path: string): Record<Moment, Counters> {
+  const either = (moment: string, snapshot: string): Counters =>
+    readCounters(textOf(files, `${path}/vm.${moment}`) ?? textOf(files, `${path}/${snapshot}/vmstat`) ?? '')
+  const start = either('start', 'before')
+  const done = either('done', 'after')
+  return { start, populated: readCounters(textOf(files, `${path}/vm.populated`) ?? ''), done }
+}
+
+/** What grew from the program's start to its end. */
+function numbersOf({ start, done }: Readonly<Record<Moment, Counters>>): Record<ReclaimNumber, number> {
+  const grown = (name: string): number => (done.get(name) ?? 0) - (start.get(name) ?? 0)
   return {
     pswpin: grown('pswpin'),
     pswpout: grown('pswpout'),
     pgmajfault: grown('pgmajfault'),
     pgsteal: grown('pgsteal_kswapd') + grown('pgsteal_direct') + grown('pgsteal_khugepaged'),
-  }
-}
-
-function twinNumbers({ events }: ReclaimOutcome): Record<ReclaimNumber, number> {
-  const of = (name: string): number => events.get(name) ?? 0
-  return {
-    pswpin: of('pswpin'),
-    pswpout: of('pswpout'),
-    pgmajfault: of('pgmajfault'),
-    pgsteal: of('pgsteal_kswapd') + of('pgsteal_direct'),
   }
 }
 
@@ -198,7 +207,7 @@ function allowances(
 ): Record<ReclaimNumber, number> {
   const twin = machinePath.endsWith('-repeat') ? machinePath.slice(0, -'-repeat'.length) : `${machinePath}-repeat`
   const other = twin + path.slice(machinePath.length)
-  const again = files.has(`${other}/vm.done`) ? numbersOf(files, other) : recorded
+  const again = files.has(`${other}/vm.done`) ? numbersOf(recordedCounters(files, other)) : recorded
   const allowed = { ...recorded }
   for (const name of RECLAIM_NUMBERS)
     allowed[name] = Math.max(recorded[name] * 0.1, 2 * Math.abs(recorded[name] - again[name]))

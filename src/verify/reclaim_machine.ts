@@ -2,6 +2,7 @@
 // pages of one memory file (the unpacked ramdisk), a swap area as the recorder made it.
 
 import { __filemap_add_folio } from '../mm/filemap.ts'
+import { lru_gen_enabled } from '../mm/lru_gen.ts'
 import { lru_gen_change_state } from '../mm/lru_gen_state.ts'
 import { lruvec_add_folio } from '../mm/lruvec.ts'
 import { PAGE_USED, PG } from '../mm/mm_types.ts'
@@ -11,12 +12,16 @@ import {
   MIGRATE_RECLAIMABLE,
   MIGRATE_UNMOVABLE,
   type Sys,
+  WMARK_MIN,
 } from '../mm/mmzone.ts'
 import { __free_pages } from '../mm/page_alloc/alloc_pages.ts'
+import { get_page_from_free_area, move_to_free_list } from '../mm/page_alloc/buddy.ts'
+import { wmark_pages } from '../mm/page_alloc/watermark.ts'
 import { reclaim_init } from '../mm/reclaim_room.ts'
 import { swapon } from '../mm/swapfile.ts'
 import { NODE_STAT_ITEMS, NR_VM_ZONE_STAT_ITEMS, node_item, zone_item } from '../mm/vmstat_item.ts'
 import type { Snapshot } from '../report/snapshot.ts'
+import { freeBlocks } from '../sim/inspect_zones.ts'
 import { restore } from '../sim/restore.ts'
 import { INODE_SHMEM, openFile } from './reclaim_program.ts'
 
@@ -31,12 +36,14 @@ export interface ReclaimMachine {
 /** Pages of the swap disks: 1 GiB. */
 const SWAP_PAGES = 262144
 
-/** Boots the machine that a folder describes; `slabBoot`: pages of reclaimable slabs at its boot. */
+/** Boots the machine that a folder describes; `slabBoot`: pages of reclaimable slabs at its boot; `passedOver`: whether
+ * kswapd was woken for a low zone alone. */
 export function reclaimMachine(
   snapshot: Snapshot,
   lruGen: number | null,
   swappiness: number,
   slabBoot: number,
+  passedOver: boolean,
 ): ReclaimMachine {
   const capacity = {
     nr_tasks: 8,
@@ -48,6 +55,8 @@ export function reclaimMachine(
   fillPcpLists(sys, snapshot)
   reclaim_init(sys)
   if (lruGen !== null && sys.kernel.reclaim.has_lru_gen) lru_gen_change_state(sys, lruGen)
+  // Generations have a list a zone: nothing is passed over.
+  if (!passedOver && !lru_gen_enabled(sys) && !sys.kernel.freelist_hygiene) lendUnmovable(sys)
   sys.sysctl.swappiness[0] = swappiness
   const header = { version: 1, last_page: SWAP_PAGES - 1, badpages: [] }
   swapon(sys, { path: '/dev/vdb', header, pages: SWAP_PAGES, rotational: true })
@@ -120,6 +129,32 @@ function takePages(from: number[], to: number[], pages: number, below: number): 
     from[order]! -= count
     to[order] = count
     left -= count * 2 ** order
+  }
+}
+
+/** Free pages of an unmovable pageblock stay on the list of movable pages once some of them were taken for one. While a low
+ * zone has more unmovable pages than it keeps back from requests for movable ones, some are taken, and kswapd is woken for
+ * that zone alone and passes over the pages of the others. Where it did not, there are no more than that. */
+function lendUnmovable(sys: Sys): void {
+  const { present_pages } = sys.zone
+  const highest = present_pages.findLastIndex(pages => pages > 0)
+  for (let zone = 0; zone < highest; zone++) {
+    if (present_pages[zone] === 0) continue
+    const reserve = sys.zone.lowmem_reserve.subarray(zone * sys.nr_zone_types, (zone + 1) * sys.nr_zone_types)
+    let surplus = -wmark_pages(sys, zone, WMARK_MIN) - Math.max(...reserve)
+    for (let order = 0; order < sys.pageblock_order; order++)
+      surplus += freeBlocks(sys, zone, order, MIGRATE_UNMOVABLE) * 2 ** order
+    for (let order = 0; order < sys.pageblock_order; order++)
+      for (let left = freeBlocks(sys, zone, order, MIGRATE_UNMOVABLE); left > 0 && surplus > 0; left--) {
+        move_to_free_list(
+          sys,
+          get_page_from_free_area(sys, zone, order, MIGRATE_UNMOVABLE),
+          zone,
+          order,
+          MIGRATE_MOVABLE,
+        )
+        surplus -= 2 ** order
+      }
   }
 }
 

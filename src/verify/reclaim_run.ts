@@ -1,7 +1,8 @@
 // One run of mempat on a twin: the same pages in the same order, with the same reads and writes.
+import { truncate_inode_pages } from '../mm/files.ts'
 import type { Sys } from '../mm/mmzone.ts'
 import { cond_resched, spend } from '../mm/reclaim_clock.ts'
-import { type VmEventItem, vm_event } from '../mm/vmstat_item.ts'
+import { vmstatOf } from '../sim/inspect_memory.ts'
 import { Toucher } from '../sim/toucher.ts'
 import { type MempatRun, MempatSequence } from './mempat.ts'
 import type { ReclaimMachine } from './reclaim_machine.ts'
@@ -9,38 +10,13 @@ import { ANON_FLAGS, FILE_FLAGS, INODE_REGULAR, mapArea, openFile, startTask, TE
 
 export interface ReclaimOutcome {
   readonly killed: boolean
-  /** Events since the program began to touch memory. */
-  readonly events: ReadonlyMap<string, number>
-  readonly populated: ReadonlyMap<string, number>
+  /** Counters of /proc/vmstat when the program begins to touch memory, after it wrote all of its own, and at its end. */
+  readonly counters: Readonly<Record<Moment, Counters>>
   readonly microseconds: number
 }
 
-const COUNTED: readonly VmEventItem[] = [
-  'pswpin',
-  'pswpout',
-  'pgmajfault',
-  'pgfault',
-  'pgsteal_kswapd',
-  'pgsteal_direct',
-  'pgscan_kswapd',
-  'pgscan_direct',
-  'pgscan_anon',
-  'pgscan_file',
-  'pgsteal_anon',
-  'pgsteal_file',
-  'pgactivate',
-  'pgdeactivate',
-  'pgrefill',
-  'pgrotated',
-  'allocstall_movable',
-  'allocstall_normal',
-  'pageoutrun',
-  'swap_ra',
-  'swap_ra_hit',
-  'kswapd_low_wmark_hit_quickly',
-  'kswapd_high_wmark_hit_quickly',
-  'pgskip_dma32',
-]
+export type Counters = ReadonlyMap<string, number>
+export type Moment = 'start' | 'populated' | 'done'
 
 /** Pages of the program's code that it always uses, and of its data. */
 const TEXT_PAGES = 16
@@ -114,16 +90,18 @@ class Program {
   }
 }
 
-function counters(sys: Sys): Map<string, number> {
-  return new Map(COUNTED.map(name => [name, sys.vm_event.count[vm_event(name)]!]))
+const LRU_COUNTERS = ['nr_inactive_anon', 'nr_active_anon', 'nr_inactive_file', 'nr_active_file'] as const
+
+/** What the recorder of `before` held, and had given back when the program started, is free: the newest pages. */
+function giveBackRecorder({ sys, ramdisk, ramdiskPages }: ReclaimMachine, started: Counters): void {
+  if (!started.has(LRU_COUNTERS[0])) return
+  const now = vmstatOf(sys).counters
+  const surplus = LRU_COUNTERS.reduce((sum, name) => sum + now.get(name)! - started.get(name)!, 0)
+  if (surplus > 0) truncate_inode_pages(sys, sys.file.inode[ramdisk]!, ramdiskPages - surplus, ramdiskPages - 1)
 }
 
-function since(sys: Sys, start: ReadonlyMap<string, number>): Map<string, number> {
-  return new Map([...counters(sys)].map(([name, value]) => [name, value - start.get(name)!]))
-}
-
-/** Plays a run to its end, or until the program is killed. */
-export function playMempat(machine: ReclaimMachine, run: MempatRun): ReclaimOutcome {
+/** Plays a run to its end, or until the program is killed; `started`: counters that were recorded when it began. */
+export function playMempat(machine: ReclaimMachine, run: MempatRun, started: Counters): ReclaimOutcome {
   const { sys } = machine
   let killed = false
   sys.seams = {
@@ -138,15 +116,15 @@ export function playMempat(machine: ReclaimMachine, run: MempatRun): ReclaimOutc
     },
   }
   const program = new Program(sys, run, machine)
-  const start = counters(sys)
+  giveBackRecorder(machine, started)
+  const start = vmstatOf(sys).counters
   const begin = sys.reclaim_clock.now[0]!
   let alive = program.populate()
-  const populated = since(sys, start)
+  const populated = vmstatOf(sys).counters
   if (alive) alive = program.touchAll()
   return {
     killed: killed || !alive,
-    events: since(sys, start),
-    populated,
+    counters: { start, populated, done: vmstatOf(sys).counters },
     microseconds: sys.reclaim_clock.now[0]! - begin,
   }
 }

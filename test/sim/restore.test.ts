@@ -5,6 +5,7 @@ import { expect, it } from 'vitest'
 import { check } from '../../src/mm/check.ts'
 import { readSnapshotFiles } from '../../src/node/snapshot_dir.ts'
 import { readSnapshot, type Snapshot } from '../../src/report/snapshot.ts'
+import { pagetypeinfoOf } from '../../src/sim/inspect_zones.ts'
 import { type Restored, restore } from '../../src/sim/restore.ts'
 import { describeShared, SHARED } from '../shared.ts'
 
@@ -40,6 +41,18 @@ it('places as many blocks as are counted where no file names frames', () => {
   expect(restored.source).toBe('counts')
   expect(missing(restored)).toBe(0)
   expect(check(restored.sys)).toEqual([])
+})
+
+it('places them in pageblocks of their type, as pagetypeinfo counts', () => {
+  // The files of one moment: the counts by type add up to those of buddyinfo.
+  const snapshot = snapshotOf([join(BUNDLED, 'boot')], ['physmap.tsv'])
+  const restored = restore(snapshot)
+  expect(restored.zones.map(({ wrongType }) => wrongType)).toEqual([0, 0])
+  for (const zone of pagetypeinfoOf(restored.sys).zones) {
+    const counted = snapshot.pagetypeinfo?.zones.find(({ name }) => name === zone.name)
+    expect(zone.free).toEqual(counted?.free)
+    expect(zone.blocks).toEqual(counted?.blocks)
+  }
 })
 
 it('gives the same machine every time', () => {

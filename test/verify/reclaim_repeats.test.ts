@@ -4,12 +4,14 @@ import { type ReclaimRow, repeated } from '../../src/verify/reclaim.ts'
 
 const numbers = (pgsteal: number): ReclaimRow['recorded'] => ({ pswpin: 0, pswpout: 0, pgmajfault: 0, pgsteal })
 const ran = (pgsteal: number): ReclaimRow['repeats'][number] => ({ killed: false, ...numbers(pgsteal) })
+const NONE = { start: new Map(), populated: new Map(), done: new Map() }
 const KILLED = { killed: true, ...numbers(3) }
 
 function row(change: Partial<ReclaimRow>): ReclaimRow {
   return {
     ...{ path: '', killed: false, twinKilled: false, repeats: [] },
     ...{ recorded: numbers(1000), twin: numbers(1000), allowed: numbers(100) },
+    counters: { recorded: NONE, twin: NONE },
     ...change,
   }
 }

@@ -57,25 +57,16 @@ export function placeByCounts(
   counts: readonly number[],
   scan: TraceScan | null,
 ): number[] {
-  const { is, unproven, block } = frames
-  const start = sys.zone.zone_start_pfn[zone]!
-  const end = start + sys.zone.spanned_pages[zone]!
-  const placed = new Uint8Array(end - start)
-  const missing = counts.map(() => 0)
+  const ground = groundOf(sys, frames, zone, scan)
+  const { is, start, end, placed } = ground
   const left = counts.slice()
-  for (let pfn = start; block !== null && pfn < end; pfn++) {
-    const order = block[pfn]! - 1
+  for (let pfn = start; frames.block !== null && pfn < end; pfn++) {
+    const order = frames.block[pfn]! - 1
     if (order < 0 || left[order]! <= 0 || pfn + (1 << order) > end) continue
     left[order]! -= 1
-    place({ is, unproven, start, placed }, pfn, order)
+    place(ground, pfn, order)
   }
-  for (let order = Math.min(counts.length, sys.NR_PAGE_ORDERS) - 1; order >= 0; order--)
-    missing[order] = placeOrder(
-      { is, unproven, start, end, placed, scan },
-      order,
-      order === sys.block_shift,
-      left[order]!,
-    )
+  const missing = placeAt(sys, ground, left)
   // Free frames beyond the counts were on per-CPU lists: the trace does not tell one from the other.
   if (scan && !scan.hasTaken)
     for (let pfn = start; pfn < end; pfn++) {
@@ -86,12 +77,30 @@ export function placeByCounts(
   return missing
 }
 
+/** A zone in which blocks are placed; nothing is placed yet. */
+export function groundOf(sys: Sys, { is, unproven }: Frames, zone: number, scan: TraceScan | null): Ground {
+  const start = sys.zone.zone_start_pfn[zone]!
+  const end = start + sys.zone.spanned_pages[zone]!
+  return { is, unproven, start, end, from: start, to: end, placed: new Uint8Array(end - start), scan }
+}
+
+/** Places blocks between `from` and `to` of a ground, the largest first; returns those that found no room, by order. */
+export function placeAt(sys: Sys, ground: Ground, counts: readonly number[]): number[] {
+  const missing = counts.map(() => 0)
+  for (let order = Math.min(counts.length, sys.NR_PAGE_ORDERS) - 1; order >= 0; order--)
+    missing[order] = placeOrder(ground, order, order === sys.block_shift, counts[order]!)
+  return missing
+}
+
 /** A zone in which blocks are placed. */
-interface Ground {
+export interface Ground {
   readonly is: Uint8Array
   readonly unproven: Uint8Array
   readonly start: number
   readonly end: number
+  /** Where blocks may lie. */
+  readonly from: number
+  readonly to: number
   /** Order + 1 of the block that was placed over a frame. */
   readonly placed: Uint8Array
   readonly scan: TraceScan | null
@@ -136,9 +145,9 @@ interface Candidate {
 
 /** Aligned regions that could be a free block, the best first. */
 function candidatesOf(ground: Ground, size: number): Candidate[] {
-  const { start, end } = ground
+  const { from, to } = ground
   const candidates: Candidate[] = []
-  for (let pfn = Math.ceil(start / size) * size; pfn + size <= end; pfn += size) {
+  for (let pfn = Math.ceil(from / size) * size; pfn + size <= to; pfn += size) {
     const candidate = candidateAt(ground, pfn, size)
     if (candidate) candidates.push(candidate)
   }
