@@ -7,7 +7,8 @@ import { layoutHeader } from './c_layout.mjs'
 
 export const here = fileURLToPath(new URL('.', import.meta.url))
 export const build = `${here}build/`
-const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 5)
+/** How often each rival has its turn. */
+export const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 5)
 
 mkdirSync(build, { recursive: true })
 

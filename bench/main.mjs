@@ -4,7 +4,7 @@
 import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
-import { compiler, here } from './lib.mjs'
+import { compiler, here, ROUNDS } from './lib.mjs'
 
 const QUESTIONS = [
   'page_alloc',
@@ -37,7 +37,7 @@ function table(rows) {
 function machine() {
   const c = compiler ? execFileSync(compiler, ['--version']).toString().split('\n')[0] : 'no C compiler'
   const [cpu] = cpus()
-  return `${cpu.model.trim()}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB; Node ${process.version}; ${c} (-O2)`
+  return `${cpu.model.trim()}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB; Node ${process.version}; ${c} (-O2); each rival had ${ROUNDS} turns`
 }
 
 const METHOD = `Figures of one run of \`npm run bench -- --write\`. CPU time; every rival is its own process and warmed up, they take

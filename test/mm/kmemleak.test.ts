@@ -1,7 +1,7 @@
 // kmemleak: what is a leak, what is none, and what it says.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { kernel_by_name, with_config } from '../../src/kernels/index.ts'
+import { kernel_by_name, with_config, with_slab } from '../../src/kernels/index.ts'
 import { GFP_KERNEL } from '../../src/mm/gfp.ts'
 import { kernel_stack_alloc, kernel_stack_free } from '../../src/mm/kernel_stack.ts'
 import { stack_paddr } from '../../src/mm/kernel_stack_bytes.ts'
@@ -394,9 +394,7 @@ describe('machines', () => {
   })
 
   it.each(['SLAB', 'SLOB'] as const)('with %s', slab => {
-    const off = { SLUB_DEBUG: false, SLUB_CPU_PARTIAL: false, DEBUG_KMEMLEAK: true }
-    const kernel = with_config(kernel_by_name('6.1-x86_64'), off, { slab, name: `leak-${slab}` })
-    const machine = leakMachine(kernel)
+    const machine = leakMachine(with_slab(kernel_by_name('6.1-x86_64'), slab, { DEBUG_KMEMLEAK: true }))
     const { sys } = machine
     kmalloc(sys, 100, GFP_KERNEL)
     kfree(sys, kmalloc(sys, 100, GFP_KERNEL))
