@@ -4,7 +4,7 @@ import { zone_page_state } from '../mm/vmstat.ts'
 import { NR_FREE_PAGES } from '../mm/vmstat_item.ts'
 import { mapAnonymous } from './process.ts'
 import type { Scenario, Stage, Step } from './scenario.ts'
-import { events, freePages, swapArea } from './swap_area.ts'
+import { events, freePages, processEnds, swapArea } from './swap_area.ts'
 
 function* steps(stage: Stage): Generator<Step> {
   const { sys } = stage.machine
@@ -52,12 +52,7 @@ function* steps(stage: Stage): Generator<Step> {
     },
   }
 
-  const had = freePages(stage)
-  stage.do({ op: 'exit' })
-  yield {
-    say: `The process ends. Its pages are free, and its slots: ${freePages(stage)} pages instead of ${had}.`,
-    expect: { 'memory is free again': freePages(stage) > had },
-  }
+  yield processEnds(stage)
 }
 
 export const kswapdLowHigh: Scenario = {

@@ -1,7 +1,7 @@
 // Story: a page that was used since reclaim looked last gets another round.
 import { mapAnonymous } from './process.ts'
 import type { Scenario, Stage, Step } from './scenario.ts'
-import { events, freePages, resident, swapArea } from './swap_area.ts'
+import { events, freePages, processEnds, resident, swapArea } from './swap_area.ts'
 
 const SET = 1000
 const PART = 100
@@ -43,12 +43,7 @@ function* steps(stage: Stage): Generator<Step> {
     expect: { 'they come back': resident(sys, cold, SET) > 0, 'from swap': events(sys, 'pswpin') > before },
   }
 
-  const had = freePages(stage)
-  stage.do({ op: 'exit' })
-  yield {
-    say: `The process ends. Its pages are free, and its slots: ${freePages(stage)} pages instead of ${had}.`,
-    expect: { 'memory is free again': freePages(stage) > had },
-  }
+  yield processEnds(stage)
 }
 
 export const secondChance: Scenario = {

@@ -3,7 +3,7 @@
 import type { Sys } from '../mm/mmzone.ts'
 import { vm_event } from '../mm/vmstat_item.ts'
 import { pageOf } from './process.ts'
-import type { Stage } from './scenario.ts'
+import type { Stage, Step } from './scenario.ts'
 
 /** Begins to use an area of so many pages. */
 export function swapArea(stage: Stage, pages: number): void {
@@ -24,3 +24,13 @@ export function resident(sys: Sys, page: number, pages: number): number {
 /** Free pages of all zones. */
 export const freePages = (stage: Stage): number =>
   Number(/MemFree: +(\d+)/.exec(stage.machine.proc('meminfo'))![1]) / (stage.machine.sys.page_bytes / 1024)
+
+/** The last step of a story: the running process ends, and its memory and slots are free. */
+export function processEnds(stage: Stage): Step {
+  const had = freePages(stage)
+  stage.do({ op: 'exit' })
+  return {
+    say: `The process ends. Its pages are free, and its slots: ${freePages(stage)} pages instead of ${had}.`,
+    expect: { 'memory is free again': freePages(stage) > had },
+  }
+}
